@@ -1,0 +1,42 @@
+import logging
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, close_old_connections
+
+from incidents.notifications import engine as outbox
+from incidents.timers import engine as timers
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = (
+        "Make everything happen that is due and send what is to be sent, without any broker.\n"
+        "The same loop as the workers', for the time when Redis is down; run it beside them.\n"
+        "Example: manage.py clock"
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="do what is due now, then end")
+        parser.add_argument("--every", type=float, default=1.0, metavar="SECONDS")
+
+    def handle(self, *_args: Any, once: bool, every: float, **_options: Any) -> None:
+        if once:
+            timers.tick()
+            outbox.dispatch(wait=True)
+            return
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        while not stop.wait(every):
+            try:
+                close_old_connections()
+                timers.tick()
+                outbox.dispatch()
+            except DatabaseError:
+                # It comes back; until then this loop has to be there.
+                logger.exception("Unable to reach the database; trying again")
+        outbox.shutdown(wait=True)

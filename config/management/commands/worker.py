@@ -1,0 +1,42 @@
+from typing import Any
+
+from celery import beat, signals
+from django.core.management.base import BaseCommand, CommandParser
+
+from config.celery import app
+from incidents.notifications import engine as outbox
+
+
+class Command(BaseCommand):
+    help = (
+        "Run a Celery worker (threads) with its own beat: timers happen, pages leave.\n"
+        "Any number of them may run, on any number of machines.  Example: manage.py worker"
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--threads", type=int, default=4, help="tasks at once (default 4)")
+        parser.add_argument(
+            "--no-beat", action="store_true", help="leave the beat to the other workers"
+        )
+
+    def handle(self, *_args: Any, threads: int, no_beat: bool, **_options: Any) -> None:
+        if not no_beat:
+            # Threads, and a schedule in memory: the in-memory broker is in this process only, and
+            # a beat that fires twice or late does no harm.
+            service = beat.EmbeddedService(
+                app, thread=True, max_interval=1, scheduler_cls=beat.Scheduler
+            )
+            signals.worker_ready.connect(lambda **_: service.start(), weak=False)
+            signals.worker_shutting_down.connect(lambda **_: service.stop(), weak=False)
+        worker = app.Worker(
+            pool="threads",
+            concurrency=threads,
+            queues=["clock", "outbox"],
+            loglevel="WARNING",
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+        )
+        worker.start()
+        outbox.shutdown(wait=True)
+        raise SystemExit(worker.exitcode)
