@@ -1,0 +1,41 @@
+"""The only source of "now" in the house.
+
+Engines on several hosts must agree on what is due, so the database's clock decides. Under SQLite
+that is the clock of this one host. Tests move time by hand.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from django.db import connection
+
+
+class VirtualClock:
+    """A clock that stands still until it is told to move. For tests and simulations."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def forward(self, **duration: float) -> datetime:
+        """Move on by `duration`, given as to `timedelta`; returns the new now."""
+        self.at += timedelta(**duration)
+        return self.at
+
+
+_virtual: VirtualClock | None = None
+
+
+def now() -> datetime:
+    """The present instant, aware, in UTC."""
+    if _virtual is not None:
+        return _virtual.at
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT clock_timestamp()")
+            return cursor.fetchone()[0].astimezone(UTC)
+    return datetime.now(UTC)
+
+
+def use(virtual: VirtualClock | None) -> None:
+    """Put a virtual clock in place of the real one in this process; None: the real one again."""
+    global _virtual  # noqa: PLW0603
+    _virtual = virtual

@@ -1,0 +1,27 @@
+"""Named places where a chaos test kills, stops or delays a process that it started itself.
+
+Active only when TOCSIN_FAILPOINTS is set, e.g. `send.before_mark=kill;tick.after_claim=sleep:2`.
+"""
+
+import os
+import signal
+import time
+
+_ACTIONS = dict(
+    entry.split("=", 1) for entry in os.environ.get("TOCSIN_FAILPOINTS", "").split(";") if entry
+)
+
+
+def reach(name: str) -> None:
+    """Do here what TOCSIN_FAILPOINTS says of `name`: kill, stop, sleep:SECONDS or raise."""
+    action = _ACTIONS.get(name)
+    if action is None:
+        return
+    if action == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif action == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif action.startswith("sleep:"):
+        time.sleep(float(action.removeprefix("sleep:")))
+    elif action == "raise":
+        raise RuntimeError(f"failpoint {name}")
