@@ -1,0 +1,3 @@
+from incidents.core.admin import incidents, people, verbs
+
+__all__ = ["incidents", "people", "verbs"]

@@ -1,0 +1,107 @@
+"""What stands in the way of a transition. Pure: no ORM, no clock."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from incidents.core.errors import Unmet
+from incidents.core.models import Attestation, Incident, SeverityPolicy, Status
+
+ORDER = [Status.INVESTIGATING, Status.IDENTIFIED, Status.MITIGATING, Status.RESOLVED]
+
+
+def following(status: str) -> Status | None:
+    """The one state that comes after `status`; None after Resolved."""
+    place = ORDER.index(Status(status))
+    return ORDER[place + 1] if place + 1 < len(ORDER) else None
+
+
+def unmet(
+    incident: Incident,
+    policy: SeverityPolicy,
+    now: datetime,
+    *,
+    target: str,
+    attestations: Iterable[Attestation] = (),
+) -> list[Unmet]:
+    """Every criterion that `incident` does not meet yet for moving to `target`.
+
+    The incident is judged as it stands in memory: a verb puts its answers on it first.
+    """
+    if target == Status.IDENTIFIED:
+        return _cause(incident)
+    if target == Status.MITIGATING:
+        return _mitigation(incident)
+    if target != Status.RESOLVED:
+        return []
+    missing = [*_cause(incident), *_mitigation(incident)]
+    asked = policy.resolution_criteria
+    if "root_cause" in asked and not incident.root_cause.strip():
+        missing.append(Unmet("root_cause", "Write down the root cause."))
+    if "healthy" in asked:
+        missing += _healthy(incident, policy.monitoring_window or timedelta(), now)
+    known = list(attestations)
+    for wanted in policy.required_attestations:
+        missing += _attested(wanted, known)
+    return missing
+
+
+def _cause(incident: Incident) -> list[Unmet]:
+    if incident.suspected_cause.strip():
+        return []
+    return [Unmet("suspected_cause", "Say what you suspect to be the cause.")]
+
+
+def _mitigation(incident: Incident) -> list[Unmet]:
+    missing = []
+    if not incident.mitigation.strip():
+        missing.append(Unmet("mitigation", "Say what is being done about it."))
+    if not incident.mitigation_kind:
+        kinds = ", ".join(Incident.MitigationKind.values)
+        missing.append(Unmet("mitigation_kind", f"Say of what kind that is: {kinds}."))
+    return missing
+
+
+def _healthy(incident: Incident, window: timedelta, now: datetime) -> list[Unmet]:
+    if incident.recovered_at is None:
+        return [
+            Unmet(
+                "recovered",
+                "It has not recovered: alerts are still firing. When they have resolved, "
+                "or you have seen it healthy, mark it recovered.",
+            )
+        ]
+    seen = now - incident.recovered_at
+    if seen >= window:
+        return []
+    return [
+        Unmet(
+            "monitoring_window",
+            f"Observe it healthy for {_minutes(window)}; {_minutes(window - seen)} are left.",
+        )
+    ]
+
+
+def _attested(wanted: dict[str, Any], attestations: Iterable[Attestation]) -> list[Unmet]:
+    window = timedelta(seconds=wanted.get("for", 0))
+    latest = max(
+        (given for given in attestations if given.fact == wanted["fact"]),
+        key=lambda given: given.at,
+        default=None,
+    )
+    if latest and float(latest.value) < wanted["below"] and latest.window >= window:
+        return []
+    unit = wanted.get("unit", "")
+    return [
+        Unmet(
+            f"attested:{wanted['fact']}",
+            f"Attest {wanted['fact']} below {wanted['below']}{unit} for {_minutes(window)}.",
+        )
+    ]
+
+
+def _minutes(duration: timedelta) -> str:
+    seconds = round(duration.total_seconds())
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{-(-seconds // 60)} min"

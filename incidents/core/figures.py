@@ -1,0 +1,66 @@
+"""How long the phases of an incident took, against their targets. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from incidents.core.calendar import WorkingCalendar
+from incidents.core.models import Incident, SeverityPolicy
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase: `seconds` is None while it is pending; `target` None where none is set."""
+
+    name: str
+    seconds: float | None
+    target: float | None
+    due_at: datetime | None
+    met: bool | None
+
+
+def phases(incident: Incident, policy: SeverityPolicy, calendar: WorkingCalendar) -> list[Phase]:
+    """Detection from the start; response, identification, mitigation, resolution from detection.
+
+    Resolution ends at recovery, as a service that works again hurts nobody.
+    """
+    start = incident.clock_starts_at
+    reached = {
+        "respond": responded_at(incident, policy),
+        "identify": incident.identified_at,
+        "mitigate": incident.mitigating_at,
+        "resolve": incident.recovered_at or incident.resolved_at,
+    }
+    detected = _seconds(incident.started_at, incident.detected_at)
+    result = [Phase("detect", detected, None, None, None)]
+    for name, at in reached.items():
+        target: timedelta | None = getattr(policy, f"{name}_target")
+        due_at = target_due_at(incident, policy, calendar, name)
+        met = None if at is None or due_at is None else at <= due_at
+        seconds = target.total_seconds() if target is not None else None
+        result.append(Phase(name, _seconds(start, at), seconds, due_at, met))
+    return result
+
+
+def target_due_at(
+    incident: Incident, policy: SeverityPolicy, calendar: WorkingCalendar, name: str
+) -> datetime | None:
+    """When the target `name` (respond, identify, mitigate, resolve) is missed; None without one."""
+    target: timedelta | None = getattr(policy, f"{name}_target")
+    if target is None:
+        return None
+    start = incident.clock_starts_at
+    return calendar.add(start, target) if policy.business_hours else start + target
+
+
+def responded_at(incident: Incident, policy: SeverityPolicy) -> datetime | None:
+    """The end of the response clock: acknowledgement, or the first action where that came first."""
+    if policy.respond_ends == SeverityPolicy.RespondEnds.ACKNOWLEDGEMENT:
+        return incident.acknowledged_at
+    acted = [incident.acknowledged_at, incident.identified_at, incident.mitigating_at]
+    return min((at for at in acted if at is not None), default=None)
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    if start is None or end is None:
+        return None
+    return max((end - start).total_seconds(), 0.0)

@@ -1,0 +1,179 @@
+"""From a signal to an incident: declare, and what belongs to its beginning."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from incidents.core.errors import DomainError
+from incidents.core.models import (
+    ExpectedSignal,
+    Incident,
+    Kind,
+    ReferenceCounter,
+    RunbookRevision,
+    Service,
+    Severity,
+    User,
+)
+from incidents.core.services.policies import revision_for, start_target_clocks
+from incidents.core.services.recording import record, require_text
+from incidents.timers import clock
+
+CLOCK_SKEW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """A reference that nobody else has, and the revision whose format it follows."""
+
+    reference: str
+    revision: RunbookRevision
+
+
+def reserve_reference(service: Service) -> Reservation:
+    """A free reference in the format of the service's runbook.
+
+    A short transaction of its own where the caller has none open, so that a long one never makes
+    other declarations wait. A number that is not used in the end is a gap, and that is fine.
+    """
+    revision = revision_for(service)
+    facts: dict[str, Any] = {
+        "date": f"{(now := clock.now()):%Y-%m-%d}",
+        "year": f"{now:%Y}",
+        "time": f"{now:%H%M}",
+        "service": service.slug,
+    }
+    pattern = revision.reference_format
+    series = pattern.replace("{number:03}", "#").replace("{number}", "#").format(**facts)
+    number = _next_number(series)
+    if "{number" in pattern:
+        return Reservation(pattern.format(**facts, number=number), revision)
+    return Reservation(series if number == 1 else f"{series}-{number}", revision)
+
+
+def _next_number(series: str) -> int:
+    with transaction.atomic():
+        counters = ReferenceCounter.objects.filter(series=series)
+        if not counters.update(last=F("last") + 1):
+            ReferenceCounter.objects.bulk_create(
+                [ReferenceCounter(series=series, last=0)], ignore_conflicts=True
+            )
+            counters.update(last=F("last") + 1)
+        return counters.values_list("last", flat=True).get()
+
+
+def declare(
+    *,
+    title: str,
+    service: Service,
+    severity: str | None = None,
+    actor: User | None = None,
+    via: str = "",
+    description: str = "",
+    started_at: datetime | None = None,
+    detected_at: datetime | None = None,
+    signal: dict[str, str] | None = None,
+    incident_type: str = "",
+    is_private: bool = False,
+    audience: Iterable[User] = (),
+    last_resort: User | None = None,
+    recurrence_of: Incident | None = None,
+    reservation: Reservation | None = None,
+) -> Incident:
+    """Make an incident of what somebody or something noticed.
+
+    `signal`: source, dedup_key and service of the alert, compared with the expected signals of
+    drills. Raises DomainError for an empty title, an unknown severity, a start in the future.
+    """
+    title = require_text(title, "The title", field="title", longest=300)
+    if severity and severity not in Severity.values:
+        raise DomainError(
+            f"{severity!r} is no severity; use one of {', '.join(Severity.values)}.",
+            field="severity",
+        )
+    reservation = reservation or reserve_reference(service)
+    with transaction.atomic():
+        now = clock.now()
+        if started_at and started_at > now + CLOCK_SKEW:
+            raise DomainError("An incident cannot start in the future.", field="started_at")
+        incident = Incident(
+            reference=reservation.reference,
+            revision=reservation.revision,
+            title=title,
+            description=description.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+            service=service,
+            severity=severity or service.default_severity,
+            incident_type=incident_type,
+            declared_by=actor,
+            declared_via=via,
+            started_at=min(started_at, now) if started_at else None,
+            detected_at=min(detected_at or now, now),
+            declared_at=now,
+            is_private=is_private,
+            last_resort=last_resort,
+            recurrence_of=recurrence_of,
+        )
+        people = _apply_expectation(incident, signal, now) or list(audience)
+        incident.save(force_insert=True)
+        if people:
+            incident.audience.set(people)
+        start_target_clocks(incident, now)
+        record(
+            incident,
+            Kind.DECLARED,
+            actor=actor,
+            at=now,
+            summary=f"{incident.severity} declared{f' by {via}' if via else ''}: {title}",
+            data={"severity": incident.severity, "service": service.slug},
+        )
+    return incident
+
+
+def _apply_expectation(
+    incident: Incident, signal: dict[str, str] | None, now: datetime
+) -> list[User]:
+    if signal is None:
+        return []
+    for expected in ExpectedSignal.objects.live(now):
+        if expected.matches(signal):
+            people = list(expected.audience.all())
+            incident.is_drill = True
+            incident.is_private = bool(people)
+            incident.label_before_acknowledgement = expected.label_before_acknowledgement
+            incident.label_after_acknowledgement = expected.label_after_acknowledgement
+            incident.last_resort = expected.last_resort
+            return people
+    return []
+
+
+def expect_signal(
+    *,
+    matchers: dict[str, str],
+    until: datetime,
+    label_before_acknowledgement: str = "",
+    label_after_acknowledgement: str = "[DRILL]",
+    audience: Iterable[User] = (),
+    last_resort: User | None = None,
+) -> ExpectedSignal:
+    """Announce that a signal like this will be a drill until `until`."""
+    unknown = set(matchers) - {"service", "dedup_key", "source"}
+    if unknown or not matchers:
+        raise DomainError("Match at least one of service, dedup_key and source, and nothing else.")
+    expected = ExpectedSignal.objects.create(
+        matchers=matchers,
+        until=until,
+        label_before_acknowledgement=label_before_acknowledgement,
+        label_after_acknowledgement=label_after_acknowledgement,
+        last_resort=last_resort,
+    )
+    expected.audience.set(audience)
+    return expected
+
+
+def withdraw_expectation(expected: ExpectedSignal) -> None:
+    """From now on such a signal is a real one."""
+    ExpectedSignal.objects.filter(pk=expected.pk).update(until=clock.now())

@@ -1,0 +1,80 @@
+"""Core's one signal: something was recorded on an incident's timeline."""
+
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from incidents.timers import clock
+from incidents.timers import services as timers
+
+if TYPE_CHECKING:
+    from incidents.core.models import Incident, TimelineEntry
+
+logger = logging.getLogger(__name__)
+
+type Receiver = Callable[["TimelineEntry", "Incident"], None]
+
+
+@dataclass(frozen=True)
+class Connection:
+    receiver: Receiver
+    kinds: frozenset[str] | None
+    essential: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.receiver.__module__}.{self.receiver.__qualname__}"
+
+
+class EntryRecorded:
+    """Sent inside the verb's transaction. Receivers only write rows.
+
+    An essential receiver may raise and thereby undo the verb. Every other one runs in a savepoint
+    of its own: its failure is logged and becomes a repair timer, so that a bug in a status page
+    never stops a declaration.
+    """
+
+    def __init__(self) -> None:
+        self.connections: dict[str, Connection] = {}
+
+    def connect(
+        self, receiver: Receiver, *, kinds: Collection[str] | None = None, essential: bool = False
+    ) -> None:
+        """Have `receiver(entry, incident)` called for entries of `kinds` (None: of every kind)."""
+        wanted = None if kinds is None else frozenset(kinds)
+        connection = Connection(receiver, wanted, essential)
+        self.connections[connection.name] = connection
+
+    def disconnect(self, receiver: Receiver) -> None:
+        del self.connections[Connection(receiver, None, False).name]
+
+    def send(self, entry: "TimelineEntry", incident: "Incident") -> None:
+        for connection in list(self.connections.values()):
+            if connection.kinds is not None and entry.kind not in connection.kinds:
+                continue
+            if connection.essential:
+                connection.receiver(entry, incident)
+            else:
+                self._send_guarded(connection, entry, incident)
+
+    def _send_guarded(
+        self, connection: Connection, entry: "TimelineEntry", incident: "Incident"
+    ) -> None:
+        try:
+            with transaction.atomic():
+                connection.receiver(entry, incident)
+        except Exception:
+            logger.exception("Unable to react to %r; a repair timer will try again", entry.kind)
+            timers.schedule(
+                "core.repair",
+                incident,
+                due_at=clock.now(),
+                key=f"{entry.pk}:{connection.name}",
+                payload={"entry": entry.pk, "receiver": connection.name},
+            )
+
+
+entry_recorded = EntryRecorded()
