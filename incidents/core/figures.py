@@ -30,8 +30,7 @@ def phases(incident: Incident, policy: SeverityPolicy, calendar: WorkingCalendar
         "mitigate": incident.mitigating_at,
         "resolve": incident.recovered_at or incident.resolved_at,
     }
-    detected = _seconds(incident.started_at, incident.detected_at)
-    result = [Phase("detect", detected, None, None, None)]
+    result = [_detection(incident, policy)]
     for name, at in reached.items():
         target: timedelta | None = getattr(policy, f"{name}_target")
         due_at = target_due_at(incident, policy, calendar, name)
@@ -39,6 +38,15 @@ def phases(incident: Incident, policy: SeverityPolicy, calendar: WorkingCalendar
         seconds = target.total_seconds() if target is not None else None
         result.append(Phase(name, _seconds(start, at), seconds, due_at, met))
     return result
+
+
+def _detection(incident: Incident, policy: SeverityPolicy) -> Phase:
+    """From the start, where it is known; the one phase that never counts in working time."""
+    target, started, detected = policy.detect_target, incident.started_at, incident.detected_at
+    seconds = target.total_seconds() if target is not None else None
+    due_at = None if target is None or started is None else started + target
+    met = None if detected is None or due_at is None else detected <= due_at
+    return Phase("detect", _seconds(started, detected), seconds, due_at, met)
 
 
 def target_due_at(

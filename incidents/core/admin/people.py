@@ -124,7 +124,14 @@ class SeverityPolicyInline(HouseInline):
     model = SeverityPolicy
     read_only = True
     fields = [
-        *("label", "response", "respond_target", "identify_target", "mitigate_target"),
+        *(
+            "label",
+            "response",
+            "detect_target",
+            "respond_target",
+            "identify_target",
+            "mitigate_target",
+        ),
         *("resolve_target", "business_hours", "update_cadence", "monitoring_window"),
     ]
 

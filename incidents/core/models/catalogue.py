@@ -116,6 +116,7 @@ class SeverityPolicy(models.Model):
     label = models.CharField(max_length=32, help_text="As people say it: SEV1, P1, Critical")
     definition = models.TextField(blank=True)
     response = models.CharField(max_length=8, choices=Response.choices, default=Response.PAGE)
+    detect_target = models.DurationField(null=True, blank=True, help_text="From the start.")
     respond_target = models.DurationField(null=True, blank=True)
     respond_ends = models.CharField(
         max_length=16, choices=RespondEnds.choices, default=RespondEnds.ACKNOWLEDGEMENT

@@ -12,6 +12,7 @@ from incidents.core.services.idempotency import declare_once
 from incidents.core.services.keys import issue_token, revoke_token, token_for
 from incidents.core.services.policies import (
     calendar_of,
+    ensure_default_runbook,
     policy_of,
     publish_revision,
     revision_for,
@@ -61,6 +62,7 @@ __all__ = [
     "declare_once",
     "dismiss",
     "end_snooze",
+    "ensure_default_runbook",
     "expect_signal",
     "identify",
     "issue_token",

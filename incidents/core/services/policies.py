@@ -112,7 +112,14 @@ def revision_for(service: Service) -> RunbookRevision:
         revision = RunbookRevision.objects.current(slug)
         if revision is not None:
             return revision
-    return publish_revision(slug="default", title="Built-in default", policies=DEFAULT_POLICIES)
+    return ensure_default_runbook()
+
+
+def ensure_default_runbook() -> RunbookRevision:
+    """The built-in default, published where there is none yet."""
+    return RunbookRevision.objects.current("default") or publish_revision(
+        slug="default", title="Built-in default", policies=DEFAULT_POLICIES
+    )
 
 
 def policy_of(incident: Incident, *, severity: str = "") -> SeverityPolicy:
