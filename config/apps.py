@@ -8,3 +8,9 @@ class ConfigConfig(AppConfig):
     """
 
     name = "config"
+
+    def ready(self) -> None:
+        from config import nudge
+        from incidents.core.signals import entry_recorded
+
+        entry_recorded.connect(nudge.after_commit, kinds=nudge.KINDS)

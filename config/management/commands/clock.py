@@ -1,6 +1,6 @@
 import logging
+import queue
 import signal
-import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -28,10 +28,11 @@ class Command(BaseCommand):
             timers.tick()
             outbox.dispatch(wait=True)
             return
-        stop = threading.Event()
+        # Not an Event: a handler that sets one can deadlock with the waiter that it interrupts.
+        stop: queue.SimpleQueue[int] = queue.SimpleQueue()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        while not stop.wait(every):
+            signal.signal(number, lambda number, _frame: stop.put(number))
+        while not _asked_within(stop, every):
             try:
                 close_old_connections()
                 timers.tick()
@@ -40,3 +41,11 @@ class Command(BaseCommand):
                 # It comes back; until then this loop has to be there.
                 logger.exception("Unable to reach the database; trying again")
         outbox.shutdown(wait=True)
+
+
+def _asked_within(stop: "queue.SimpleQueue[int]", seconds: float) -> bool:
+    try:
+        stop.get(timeout=seconds)
+    except queue.Empty:
+        return False
+    return True

@@ -1,0 +1,20 @@
+"""Runs a command on a PostgreSQL and a Redis of its own.
+
+`python -m tests.chaos.with_servers -- pytest` sets DATABASE_URL and REDIS_URL for it.
+"""
+
+import os
+import subprocess
+import sys
+
+from tests.chaos.servers import postgres, redis
+
+
+def main(command: list[str]) -> int:
+    with postgres() as database, redis() as broker:
+        environment = {**os.environ, "DATABASE_URL": database.url, "REDIS_URL": broker.url}
+        return subprocess.run(command, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[sys.argv.index("--") + 1 :]))
