@@ -1,0 +1,184 @@
+"""The verbs of a schedule as buttons: each with the form that asks for what it needs."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.db.models import QuerySet
+from django.utils import timezone
+from unfold.widgets import SELECT_CLASSES
+
+from incidents.core.access import may_take_shifts
+from incidents.core.adminsite import Verb, VerbForm, offer
+from incidents.core.models import Team, User
+from incidents.oncall import services
+from incidents.oncall.admin.tables import local, upcoming
+from incidents.oncall.models import Override, Rotation, Weekday
+from incidents.timers import clock
+
+SPARE_PLACES = 3
+
+
+def _active_people() -> QuerySet[User]:
+    return User.objects.filter(is_active=True).order_by("first_name", "last_name", "username")
+
+
+class RotationForm(VerbForm):
+    kind = forms.ChoiceField(choices=Rotation.Kind.choices, label="Hand-over")
+    handover_weekday = forms.TypedChoiceField(
+        choices=Weekday.choices, coerce=int, label="On", help_text="Of a weekly rotation."
+    )
+    handover_time = forms.TimeField(
+        label="At", widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"})
+    )
+    starts_on = forms.DateField(
+        help_text="The first person's turn begins on this day at the hand-over time.",
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+    )
+
+    def prepare(self) -> None:
+        """Fill in the present rotation, and give some more places than it has people."""
+        rotation = self.subject.rotations.order_by("layer").first()
+        people = []
+        if rotation is not None:
+            people = [place.user_id for place in rotation.participants.order_by("position")]
+            for name in ["kind", "handover_weekday", "handover_time", "starts_on"]:
+                self.fields[name].initial = getattr(rotation, name)
+        else:
+            self.fields["kind"].initial = Rotation.Kind.WEEKLY
+            self.fields["starts_on"].initial = clock.now().astimezone(self.subject.zone).date()
+        self.fields["handover_time"].help_text = f"In {self.subject.timezone}."
+        everybody = [("", "—"), *((user.pk, str(user)) for user in _active_people())]
+        for place in range(len(people) + SPARE_PLACES):
+            field = forms.TypedChoiceField(
+                choices=everybody, coerce=int, empty_value=None, required=False
+            )
+            field.label, field.initial = f"Person {place + 1}", dict(enumerate(people)).get(place)
+            field.widget.attrs["class"] = " ".join(SELECT_CLASSES)
+            self.fields[f"person_{place}"] = field
+
+    def clean(self) -> dict[str, Any]:
+        """The places in their order, without the empty ones, are the people."""
+        facts = super().clean() or self.cleaned_data
+        places = [name for name in self.fields if name.startswith("person_")]
+        chosen = [facts.pop(name, None) for name in places]
+        return {**facts, "people": [user_id for user_id in chosen if user_id is not None]}
+
+
+class ZonedMoment(forms.SplitDateTimeField):
+    """A date and a time in `zone`, which the form sets when it knows the schedule."""
+
+    widget = forms.SplitDateTimeWidget(
+        date_format="%Y-%m-%d",
+        time_format="%H:%M",
+        date_attrs={"type": "date"},
+        time_attrs={"type": "time"},
+    )
+    zone: ZoneInfo
+
+    def compress(self, data_list: Any) -> datetime | None:
+        with timezone.override(self.zone):
+            return super().compress(data_list)
+
+
+class OverrideForm(VerbForm):
+    user = forms.ModelChoiceField(User.objects.none(), label="Person")
+    starts_at = ZonedMoment(label="From")
+    ends_at = ZonedMoment(label="Until")
+    reason = forms.CharField(max_length=200, required=False)
+
+    def prepare(self) -> None:
+        self.fields["user"].queryset = _active_people()  # type: ignore[attr-defined]
+        for name in ["starts_at", "ends_at"]:
+            self.fields[name].zone = self.subject.zone  # type: ignore[attr-defined]
+            self.fields[name].help_text = f"In {self.subject.timezone}."
+
+
+class OverrideChoice(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        zone = obj.schedule.zone
+        return f"{obj.user}, {local(obj.starts_at, zone)} – {local(obj.ends_at, zone)}"
+
+
+class RemoveForm(VerbForm):
+    override = OverrideChoice(
+        Override.objects.none(), help_text="One that has begun is cut short, now."
+    )
+
+    def prepare(self) -> None:
+        self.fields["override"].queryset = upcoming(self.subject)  # type: ignore[attr-defined]
+
+
+class AssignForm(VerbForm):
+    team = forms.ModelChoiceField(
+        Team.objects.none(), help_text="Instead of the schedule that answers for it until now."
+    )
+
+    def prepare(self) -> None:
+        self.fields["team"].queryset = _teams_of(self.user).exclude(  # type: ignore[attr-defined]
+            schedule_assignment__schedule=self.subject
+        )
+
+
+class UnassignForm(VerbForm):
+    team = forms.ModelChoiceField(Team.objects.none(), help_text="No schedule answers for it then.")
+
+    def prepare(self) -> None:
+        self.fields["team"].queryset = _teams_of(self.user).filter(  # type: ignore[attr-defined]
+            schedule_assignment__schedule=self.subject
+        )
+
+
+def _teams_of(user: User) -> QuerySet[Team]:
+    teams = Team.objects.order_by("name")
+    return teams if user.is_superuser else teams.filter(pk__in=user.managed_teams)
+
+
+offer(
+    "oncall.schedule",
+    Verb(
+        "rotation",
+        "Set the rotation",
+        lambda schedule, actor, facts: services.set_rotation(schedule, **facts, actor=actor),
+        form=RotationForm,
+        may=lambda user, schedule: user.manages(schedule.team_id),
+        order=10,
+    ),
+    Verb(
+        "override",
+        "Add an override",
+        lambda schedule, actor, facts: services.add_override(schedule, **facts, actor=actor),
+        form=OverrideForm,
+        may=lambda user, schedule: may_take_shifts(user, schedule.team_id),
+        order=20,
+    ),
+    Verb(
+        "end-override",
+        "End an override",
+        lambda _, actor, facts: services.remove_override(facts["override"], actor=actor),
+        form=RemoveForm,
+        may=lambda user, schedule: may_take_shifts(user, schedule.team_id),
+        when=lambda schedule: upcoming(schedule).exists(),
+        order=30,
+    ),
+    Verb(
+        "assign",
+        "Answer for a team",
+        lambda schedule, actor, facts: services.assign_schedule(
+            facts["team"], schedule=schedule, actor=actor
+        ),
+        form=AssignForm,
+        may=lambda user, _: user.may_manage,
+        order=40,
+    ),
+    Verb(
+        "unassign",
+        "No longer answer for a team",
+        lambda _, actor, facts: services.assign_schedule(facts["team"], schedule=None, actor=actor),
+        form=UnassignForm,
+        may=lambda user, _: user.may_manage,
+        when=lambda schedule: schedule.team_assignments.exists(),
+        order=50,
+    ),
+)

@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class OncallConfig(AppConfig):
+    """Who is on call at an instant: schedules with a rotation and overrides, and one pure function.
+
+    Answers for any number of schedules at once. Knows people and teams; does not know what they
+    are called for, and tells nobody.
+    """
+
+    name = "incidents.oncall"
+    label = "oncall"
+    verbose_name = "On call"
