@@ -7,6 +7,7 @@ of timers and deliveries are the truth, and `manage.py clock` works them off wit
 import os
 
 from celery import Celery
+from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -48,6 +49,7 @@ app.conf.update(
     broker_connection_max_retries=None,
     broker_pool_acquire_timeout=2,
     broker_transport_options={
+        "global_keyprefix": settings.REDIS_PREFIX,
         "visibility_timeout": 60,
         "socket_timeout": 5,
         "socket_connect_timeout": 2,

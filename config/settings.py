@@ -4,6 +4,7 @@ import sqlite3
 import sys
 from datetime import timedelta
 from email.utils import parseaddr
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
@@ -12,9 +13,9 @@ from django.utils.csp import CSP
 from config.env import BASE_DIR, env, secret_key
 
 # --- Where things are ---------------------------------------------------------------------------
-DATA_DIR = env.path("DATA_DIR", default=str(BASE_DIR / "data")).root
-DATA_DIR = BASE_DIR.__class__(DATA_DIR)
-PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data")))
+LOCAL_URL = "http://127.0.0.1:8000"
+PUBLIC_URL = env.str("PUBLIC_URL", default=LOCAL_URL).rstrip("/")
 
 # --- Safety -------------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
@@ -39,8 +40,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SILENCED_SYSTEM_CHECKS = ["security.W008"]  # see SECURE_SSL_REDIRECT above
-# unfold's Alpine evaluates expressions: `unsafe-eval` is needed by admin pages only, and
-# config.middleware puts the strict policy on everything else.
+# Admin pages need one thing more: see config/middleware.py.
 SECURE_CSP = {
     "default-src": [CSP.NONE],
     "script-src": [CSP.SELF],
@@ -80,6 +80,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "config.middleware.AdminContentSecurityPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -123,6 +124,7 @@ if DATABASE_URL:
         DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 else:
     # SQLite 3.7.0 to 3.51.2 can corrupt a WAL database that several processes reset at once.
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
     _journal = "WAL" if sqlite3.sqlite_version_info >= (3, 51, 3) else "TRUNCATE"
     DATABASES = {
         "default": {
@@ -140,6 +142,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Broker: hints only, never the truth --------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="")
 CELERY_BROKER_URL = REDIS_URL or "memory://"
+# Several installations may share one Redis.
+REDIS_PREFIX = env.str("REDIS_PREFIX", default="tocsin:")
 
 # --- People -------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "incidents.User"
@@ -154,7 +158,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 
 # --- The ways out -------------------------------------------------------------------------------
-EMAIL_HOST = env.str("SMTP_HOST", default="")
+SMTP_HOST = env.str("SMTP_HOST", default="")
+EMAIL_HOST = SMTP_HOST
 EMAIL_PORT = env.int("SMTP_PORT", default=587)
 EMAIL_HOST_USER = env.str("SMTP_USER", default="")
 EMAIL_HOST_PASSWORD = env.str("SMTP_PASSWORD", default="")

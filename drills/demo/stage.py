@@ -52,9 +52,9 @@ def _person(name: str, team: Team) -> User:
     user = User.objects.create_user(name, f"{name}@demo.example", first_name=name.capitalize())
     Membership.objects.create(team=team, user=user, role=Role.RESPONDER)
     method = notifications.add_contact_method(
-        user, transport="file", address=f"phones/{name}", actor=user
+        user, kind="file", address=f"phones/{name}", actor=user
     )
-    notifications.trust_contact_method(method)
+    notifications.vouch_for(method, actor=user)
     return user
 
 

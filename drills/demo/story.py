@@ -102,7 +102,7 @@ class Story:
 
     def tell(self, line: str) -> None:
         seconds = time.monotonic() - self.began
-        self.console.print(f"[dim]{seconds:5.1f} s[/]  {line}", highlight=False)
+        self.console.print(f"[dim]{seconds:5.1f} s[/]  {line}", highlight=False, soft_wrap=True)
 
     def wait(self, what: str, seconds: float, happened: Callable[[], Any]) -> Any:
         """Until `happened()` gives something; meanwhile the phones ring."""
@@ -145,13 +145,13 @@ class Story:
         return self.api.get(f"incidents/{reference}/").json()
 
     def _may_resolve(self, reference: str) -> bool:
-        codes = {unmet["code"] for unmet in self._get(reference)["unmet_to_resolve"]}
+        codes = {unmet["code"] for unmet in self._get(reference)["next_step"]["unmet"]}
         return codes <= {"root_cause"}
 
 
 def scoreboard(incident: dict[str, Any]) -> Table:
     """Each phase against its target, as the API reports them."""
-    table = Table(title=f"{incident['reference']}  {incident['title']}", title_justify="left")
+    table = Table()
     for heading in ["Phase", "Took", "Target", ""]:
         table.add_column(heading, justify="right" if heading in {"Took", "Target"} else "left")
     names = {

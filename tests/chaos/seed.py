@@ -45,9 +45,9 @@ def person(name: str, team: Team, wire: str) -> User:
     user = User.objects.create_user(name, f"{name}@example.org")
     Membership.objects.create(team=team, user=user)
     method = notifications.add_contact_method(
-        user, transport="webhook", address=f"{wire}{name}", actor=user
+        user, kind="webhook", address=f"{wire}{name}", actor=user
     )
-    notifications.trust_contact_method(method)
+    notifications.vouch_for(method, actor=None)
     return user
 
 

@@ -9,6 +9,7 @@ from incidents.core.services.idempotency import KeyReused
 from incidents.core.signals import entry_recorded
 from incidents.timers import engine
 from incidents.timers.models import Timer
+from tests.core.story import kinds
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +23,7 @@ def test_it_declares_an_incident(service, bob, clock):
     assert incident.severity == "SEV1"
     assert incident.started_at is None
     assert incident.detected_at == incident.declared_at == clock.at
-    assert [entry.kind for entry in incident.timeline.all()] == [Kind.DECLARED]
+    assert kinds(incident) == [Kind.DECLARED]
 
 
 def test_it_numbers_incidents_by_day(service, clock):

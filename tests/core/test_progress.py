@@ -8,12 +8,9 @@ from incidents.core import services
 from incidents.core.errors import DomainError, Forbidden, Refused
 from incidents.core.models import Incident, Kind, Status
 from incidents.timers.models import Timer
+from tests.core.story import kinds
 
 pytestmark = pytest.mark.django_db
-
-
-def kinds(incident):
-    return [entry.kind for entry in incident.timeline.order_by("id")]
 
 
 @pytest.fixture

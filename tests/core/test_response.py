@@ -7,12 +7,9 @@ from incidents.core.errors import DomainError, Refused
 from incidents.core.models import Incident, Kind
 from incidents.timers import engine
 from incidents.timers.models import Timer
+from tests.core.story import kinds
 
 pytestmark = pytest.mark.django_db
-
-
-def kinds(incident):
-    return [entry.kind for entry in incident.timeline.order_by("id")]
 
 
 class TestAcknowledge:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import psycopg
+import redis
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -104,7 +105,7 @@ def _play(console: Console, things: ExitStack, port: int, *, once: bool) -> None
     phones = Phones(folder / "phones")
     story = Story(api=api, target=target, phones=phones, console=console, pause=pause)
     incident = story.play()
-    console.print()
+    console.print(f"\n[bold]{incident['reference']}[/] is {incident['status']}.", highlight=False)
     console.print(scoreboard(incident))
     console.print(
         f"Look around: [bold]{url}/admin/[/]  log in as [bold]{known['username']}[/] with "
@@ -155,6 +156,10 @@ def _installation(folder: Path, url: str) -> Iterator[dict[str, str]]:
             }
         finally:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            if settings.REDIS_URL:
+                broker = redis.Redis.from_url(settings.REDIS_URL)
+                for key in broker.scan_iter(f"{name}:*"):
+                    broker.delete(key)
 
 
 def _build_stage(environment: dict[str, str]) -> dict[str, str]:

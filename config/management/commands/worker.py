@@ -33,6 +33,7 @@ class Command(BaseCommand):
             concurrency=threads,
             queues=["clock", "outbox"],
             loglevel="WARNING",
+            quiet=True,
             without_gossip=True,
             without_mingle=True,
             without_heartbeat=True,
