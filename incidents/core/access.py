@@ -64,16 +64,10 @@ def require_manages(user: Any, team_id: int | None) -> None:
 
 
 def may_take_shifts(user: Any, team_id: int | None) -> bool:
-    """Whether this person may swap shifts in a schedule of the team: its responders and managers."""
+    """Whether this person swaps shifts in a schedule of the team: its responders, managers."""
     return user.is_superuser or (
         team_id is not None and user.roles.get(team_id) in {Role.RESPONDER, Role.MANAGER}
     )
-
-
-def require_shifts(user: Any, team_id: int | None) -> None:
-    """Raises Forbidden unless `may_take_shifts`."""
-    if not may_take_shifts(user, team_id):
-        raise Forbidden("Only a responder or manager of the schedule's team changes its shifts.")
 
 
 def moves(incident: Incident) -> list[str]:

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication, exceptions, status
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -53,9 +53,7 @@ class SafeJSONParser(BaseParser):
     media_type = "application/json"
     renderer_class = JSONRenderer
 
-    def parse(
-        self, stream: Any, media_type: str | None = None, parser_context: Any = None
-    ) -> object:
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         longest: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         raw = stream.read(longest + 1)
         if len(raw) > longest:
@@ -167,8 +165,9 @@ class RuledPermission(BasePermission):
 
 def rule_of(view: Any, method: str) -> Rule | None:
     """The rule of the action (viewsets) or method (plain views); None where there is no handler."""
-    if hasattr(view, "action_map"):
-        name = view.action_map.get(method.lower())
+    actions = getattr(view, "action_map", None)
+    if actions is not None:
+        name = actions.get(method.lower())
     else:
         name = method.lower() if hasattr(view, method.lower()) else None
     if name is None or method == "OPTIONS":
@@ -193,5 +192,5 @@ class NewestFirst(CursorPagination):
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (ValueError, ArithmeticError):  # a cursor that somebody made up
+        except (ValueError, ArithmeticError, ValidationError):  # a cursor that somebody made up
             raise exceptions.NotFound(self.invalid_cursor_message) from None

@@ -1,19 +1,30 @@
 """What the API's views have in common: strict input, the rule of each route, one schema style."""
 
-from typing import Any, ClassVar
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import exceptions, serializers, viewsets
-from rest_framework.request import Request
-from rest_framework.settings import api_settings
+from rest_framework.fields import empty
+from rest_framework.views import APIView
 
 from incidents.core.access import Rule
-from incidents.core.models import Incident
-from incidents.core.rest import AlwaysJSON
+from incidents.core.models import Incident, User
+from incidents.core.rest import AlwaysJSON, rule_of
 
+LONGEST_LIST = 200
 REFERENCE = r"[^/\x00-\x1f]+"
+
+
+FOR_WHOM = {
+    Rule.PUBLIC: "Needs no token.",
+    Rule.OWN: "For anybody, about their own; a token needs the scope manage.",
+    Rule.RESPOND: "For responders; a token needs the scope respond.",
+    Rule.MANAGE: "For managers; a token needs the scope manage.",
+    Rule.ADMIN: "For administrators; a token needs the scope manage.",
+}
 
 
 class FieldError(serializers.Serializer):
@@ -35,7 +46,7 @@ class Problem(serializers.Serializer):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     code = serializers.CharField(help_text="For programs; does not change with the wording.")
-    errors = FieldError(many=True, required=False)
+    errors = FieldError(many=True, required=False)  # type: ignore[assignment]
     state = serializers.CharField(required=False, help_text="409: where the incident stands.")
     allowed = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="409: what can be done instead."
@@ -44,7 +55,12 @@ class Problem(serializers.Serializer):
 
 
 class HouseSchema(AutoSchema):
-    """Every operation may also answer with a problem."""
+    """Every operation says whom it is for, and may also answer with a problem."""
+
+    def get_description(self) -> str:  # type: ignore[override]
+        rule = rule_of(self.view, self.method)
+        whom = FOR_WHOM.get(rule) if rule else None
+        return "\n\n".join(filter(None, [super().get_description(), whom]))
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses = super()._get_response_bodies(direction)
@@ -62,17 +78,19 @@ class Strict(serializers.Serializer):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
             known = [name for name, field in self.fields.items() if not field.read_only]
-            unknown = [str(name) for name in data if name not in known]
-            if unknown:
-                said = ", ".join(known) or "none"
-                raise serializers.ValidationError(
-                    {
-                        name: exceptions.ErrorDetail(
-                            f"Unknown field; known are: {said}.", code="unknown"
-                        )
-                        for name in unknown
-                    }
-                )
+            said = f"Unknown field; known are: {', '.join(known) or 'none'}."
+            wrong = {
+                str(name): exceptions.ErrorDetail(said, code="unknown")
+                for name in data
+                if name not in known
+            }
+            wrong |= {
+                name: exceptions.ErrorDetail(f"At most {LONGEST_LIST} items.", code="max_length")
+                for name, value in data.items()
+                if isinstance(value, list) and len(value) > LONGEST_LIST
+            }
+            if wrong:
+                raise serializers.ValidationError(wrong)
         return super().to_internal_value(data)
 
 
@@ -80,13 +98,49 @@ class Nothing(Strict):
     """A body without fields."""
 
 
-class HouseView:
-    """Mixed into every view: `rules` says for each action what it asks of the caller."""
+class Instant(serializers.DateTimeField):
+    """An ISO 8601 instant between 2000 and 2200: no zone of the world moves it out of bounds."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        at: datetime = super().to_internal_value(value)
+        if not 2000 <= at.year < 2200:
+            raise serializers.ValidationError("Write a time between 2000 and 2200.", code="range")
+        return at
+
+
+class Seconds(serializers.IntegerField):
+    """A duration, as whole seconds."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**({"min_value": 0, "max_value": 366 * 86_400} | options))
+
+    def run_validation(self, data: Any = empty) -> Any:
+        seconds = super().run_validation(data)
+        return timedelta(seconds=seconds) if isinstance(seconds, int) else seconds
+
+    def to_representation(self, value: Any) -> int:
+        return round(value.total_seconds())
+
+
+def named_by(field: str = "slug", **options: Any) -> serializers.RelatedField:
+    """A row of another table, shown by what people call it; null where there is none."""
+    return serializers.SlugRelatedField(
+        slug_field=field, **({"read_only": True, "allow_null": True} | options)
+    )
+
+
+class HouseView(APIView):
+    """Every view of the API: `rules` says for each action what it asks of the caller."""
 
     rules: ClassVar[dict[str, Rule]] = {}
     content_negotiation_class = AlwaysJSON
     metadata_class = None
     schema = HouseSchema()
+
+    @property
+    def actor(self) -> User:
+        """Who is calling; the route's rule has seen to it that it is a person."""
+        return cast(User, self.request.user)
 
 
 class HouseViewSet(HouseView, viewsets.GenericViewSet):
@@ -108,17 +162,11 @@ class IncidentDoor(HouseViewSet):
     queryset: QuerySet[Any] = Incident.objects.all()
     lookup_field = "reference"
     lookup_value_regex = REFERENCE
-    pagination_class = api_settings.DEFAULT_PAGINATION_CLASS
 
     def incident(self) -> Incident:
         """The incident in the address, with its context; 404 also where it must stay unseen."""
-        return find_incident(self.request, self.kwargs["reference"])
-
-
-def find_incident(request: Request, reference: str) -> Incident:
-    """The incident with this reference, if the caller may see it. Raises Http404."""
-    visible = Incident.objects.visible_to(request.user).with_context()
-    incident = visible.filter(reference=reference).first()
-    if incident is None:
-        raise Http404("There is no such incident.")
-    return incident
+        visible = Incident.objects.visible_to(self.actor).with_context()
+        incident = visible.filter(reference=self.kwargs["reference"]).first()
+        if incident is None:
+            raise Http404("There is no such incident.")
+        return incident

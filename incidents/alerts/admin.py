@@ -1,0 +1,68 @@
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from incidents.alerts import services
+from incidents.alerts.api import address_of
+from incidents.alerts.models import Alert, Source
+from incidents.core.adminsite import HouseAdmin, Verb, offer
+
+
+@admin.register(Source)
+class SourceAdmin(HouseAdmin):
+    """Sources, with the line to paste into a monitor for whoever manages them."""
+
+    editable_by = "managers"
+    list_display = ["name", "team", "service", "is_active", "last_seen_at"]
+    list_filter = ["is_active", "team"]
+    list_select_related = ["team", "service"]
+    search_fields = ["name"]
+    fields = ["name", "team", "service", "is_active", "created_at", "last_seen_at", "how_to_send"]
+    readonly_fields = ["created_at", "last_seen_at", "how_to_send"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        fields = list(super().get_fields(request, obj))
+        if obj is None:
+            return [name for name in fields if name not in self.readonly_fields]
+        if not self.has_change_permission(request, obj):
+            fields.remove("how_to_send")
+        return fields
+
+    @admin.display(description="How to send an alert")
+    def how_to_send(self, source: Source) -> SafeString:
+        body = '{"summary": "Checkout answers 503", "service": "checkout", "severity": "SEV2"}'
+        return format_html(
+            "<p>Key: <code>{}</code></p><pre>curl -H 'Content-Type: application/json' \\\n"
+            "  -d '{}' \\\n  {}</pre>",
+            source.key,
+            body,
+            address_of(source),
+        )
+
+
+@admin.register(Alert)
+class AlertAdmin(HouseAdmin):
+    """What came in. Read-only: monitors write it."""
+
+    list_display = ["summary", "status", "source", "service", "incident", "count", "last_at"]
+    list_filter = ["status", "source"]
+    list_select_related = ["source", "service", "incident"]
+    search_fields = ["summary", "dedup_key", "incident__reference"]
+    ordering = ["-pk"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request) & Alert.objects.visible_to(request.user)
+
+
+offer(
+    "alerts.source",
+    Verb(
+        name="rotate-key",
+        label="Give it another key",
+        run=lambda source, actor, _facts: services.rotate_key(source, actor=actor),
+        may=lambda user, source: user.manages(source.team_id),
+    ),
+)

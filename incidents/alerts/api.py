@@ -1,0 +1,242 @@
+"""The doors of this room: the intake for machines, and alerts and sources for people."""
+
+import logging
+from typing import Any
+
+import django_filters
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework import exceptions, mixins, serializers, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from incidents.alerts import services
+from incidents.alerts.models import Alert, Source
+from incidents.alerts.payload import parse
+from incidents.core.access import Rule, require_manages
+from incidents.core.api.asks import known_service, known_team
+from incidents.core.api.base import HouseView, HouseViewSet, Strict, named_by
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownSource(exceptions.NotFound):
+    default_detail = "No alert source has this key; copy the address from its page again."
+    default_code = "unknown_source"
+
+
+class InactiveSource(exceptions.PermissionDenied):
+    default_detail = "This alert source is switched off; a manager can switch it on again."
+    default_code = "inactive_source"
+
+
+class Busy(exceptions.APIException):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "Too many signals of this alert at once; send it again."
+    default_code = "busy"
+    wait = 1
+
+
+class LinkIn(serializers.Serializer):
+    href = serializers.CharField()
+    text = serializers.CharField(required=False)
+
+
+class SignalIn(serializers.Serializer):
+    """Describes what `payload.parse` takes; one of summary and dedup_key is needed."""
+
+    dedup_key = serializers.CharField(required=False, help_text="Same key, same alert.")
+    status = serializers.ChoiceField(choices=Alert.Status.choices, required=False)
+    service = serializers.CharField(required=False, help_text="The slug of a service.")
+    severity = serializers.CharField(
+        required=False, help_text="SEV1 to SEV4, P1 to P5, critical, error, warning, info."
+    )
+    summary = serializers.CharField(required=False, help_text="One line; cut at 300 characters.")
+    description = serializers.CharField(required=False, help_text="Cut at 6,000 characters.")
+    links = LinkIn(many=True, required=False)
+    labels = serializers.DictField(child=serializers.CharField(), required=False)
+    started_at = serializers.DateTimeField(required=False)
+
+
+class ReceiptOut(serializers.Serializer):
+    status = serializers.CharField()
+    action = serializers.ChoiceField(
+        choices=["declared", "counted", "recovered", "relapsed", "reopened", "ignored"]
+    )
+    dedup_key = serializers.CharField()
+    incident = serializers.CharField(allow_null=True, help_text="Its reference.")
+
+
+class Intake(HouseView):
+    """Takes in what a monitor says. The 202 comes after the commit: accepted means durable."""
+
+    authentication_classes = ()
+    rules = {"post": Rule.PUBLIC}
+
+    @extend_schema(
+        operation_id="alerts_send", request=SignalIn, responses={202: ReceiptOut}, tags=["alerts"]
+    )
+    def post(self, request: Request, key: str) -> Response:
+        """Send a signal. Repeating it is harmless: a repeat of the same dedup_key only counts."""
+        source = Source.objects.select_related("service__team").filter(key=key).first()
+        if source is None:
+            raise UnknownSource
+        if not source.is_active:
+            raise InactiveSource
+        try:
+            receipt = services.ingest(source, parse(request.data))
+        except services.Overtaken:
+            raise Busy from None
+        answer = {
+            "status": "accepted",
+            "action": receipt.action,
+            "dedup_key": receipt.dedup_key,
+            "incident": receipt.incident.reference if receipt.incident else None,
+        }
+        return Response(answer, status=status.HTTP_202_ACCEPTED)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        try:
+            return super().handle_exception(exc)
+        except Exception:
+            # Raised further, it would be logged by Django together with the key in the address.
+            logger.exception("Unable to take in a signal")
+            return super().handle_exception(exceptions.APIException())
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if response.status_code >= 400:
+            # Django would log the address of a refused request, and the key is part of it.
+            response._has_been_logged = True  # type: ignore[attr-defined]
+            logger.info("A signal was refused with %d", response.status_code)
+        return response
+
+
+class AlertOut(serializers.ModelSerializer):
+    source = serializers.CharField(source="source.name")  # type: ignore[assignment]
+    incident = serializers.CharField(source="incident.reference", allow_null=True, default=None)
+    service = serializers.CharField(source="service.slug", allow_null=True, default=None)
+    links = LinkIn(many=True)
+    labels = serializers.DictField(child=serializers.CharField())
+
+    class Meta:
+        model = Alert
+        fields = [
+            *("id", "source", "dedup_key", "status", "incident", "service", "severity", "summary"),
+            *("description", "links", "labels", "count", "first_at", "last_at", "started_at"),
+            "resolved_at",
+        ]
+        read_only_fields = fields
+
+
+class AlertFilter(django_filters.FilterSet):
+    incident = django_filters.CharFilter(field_name="incident__reference")
+    source = django_filters.CharFilter(field_name="source__name")
+    service = django_filters.CharFilter(field_name="service__slug")
+    status = django_filters.ChoiceFilter(choices=Alert.Status.choices)
+
+    class Meta:
+        model = Alert
+        fields = ["incident", "source", "service", "status"]
+
+
+class AlertViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HouseViewSet):
+    """Alerts, newest first."""
+
+    rules = {"list": Rule.READ, "retrieve": Rule.READ}
+    queryset = Alert.objects.all()
+    serializer_class = AlertOut
+    filterset_class = AlertFilter
+    lookup_value_regex = "[0-9]+"
+
+    def get_queryset(self) -> Any:
+        seen = Alert.objects.visible_to(self.actor)
+        return seen.select_related("source", "incident", "service")
+
+
+class SourceOut(serializers.ModelSerializer):
+    team = named_by()
+    service = named_by()
+    address = serializers.SerializerMethodField(
+        help_text="Where to send signals to; null for who does not manage the source's team."
+    )
+
+    class Meta:
+        model = Source
+        fields = [
+            *("id", "name", "kind", "team", "service", "is_active", "created_at", "last_seen_at"),
+            "address",
+        ]
+        read_only_fields = fields
+
+    def get_address(self, source: Source) -> str | None:
+        if not self.context["request"].user.manages(source.team_id):
+            return None
+        return address_of(source)
+
+
+def address_of(source: Source) -> str:
+    """The whole address of the source's intake. Contains its key: for its managers only."""
+    return f"{settings.PUBLIC_URL}/api/v1/alerts/{source.key}/"
+
+
+class SourceIn(Strict):
+    name = serializers.CharField(max_length=100)
+    team = known_team(allow_null=True, default=None)
+    service = known_service(allow_null=True, default=None)
+
+
+class SourceChange(Strict):
+    service = known_service(allow_null=True, required=False)
+    is_active = serializers.BooleanField(required=False)
+
+
+class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HouseViewSet):
+    """Monitors that report alerts."""
+
+    rules = {
+        "list": Rule.READ,
+        "retrieve": Rule.READ,
+        "create": Rule.MANAGE,
+        "partial_update": Rule.MANAGE,
+        "rotate_key": Rule.MANAGE,
+    }
+    queryset = Source.objects.select_related("team", "service")
+    serializer_class = SourceOut
+    lookup_value_regex = "[0-9]+"
+
+    def get_serializer_class(self) -> Any:
+        asked = {"create": SourceIn, "partial_update": SourceChange}
+        return asked.get(self.action, SourceOut)
+
+    @extend_schema(request=SourceIn, responses={201: SourceOut})
+    def create(self, request: Request) -> Response:
+        facts = self.facts()
+        require_manages(self.actor, facts["team"].pk if facts["team"] else None)
+        source = services.create_source(**facts, actor=self.actor)
+        return Response(self._shown(source), status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=SourceChange, responses=SourceOut)
+    def partial_update(self, request: Request, pk: int) -> Response:
+        """Switch it on or off, or have its alerts go to another service."""
+        source = self._managed()
+        return Response(
+            self._shown(services.change_source(source, actor=self.actor, **self.facts()))
+        )
+
+    @extend_schema(request=None, responses=SourceOut)
+    @action(detail=True, methods=["post"], url_path="rotate-key")
+    def rotate_key(self, request: Request, pk: int) -> Response:
+        """Give it another key; the old address opens nothing any more."""
+        return Response(self._shown(services.rotate_key(self._managed(), actor=self.actor)))
+
+    def _managed(self) -> Source:
+        source = self.get_object()
+        require_manages(self.actor, source.team_id)
+        return source
+
+    def _shown(self, source: Source) -> dict[str, Any]:
+        return SourceOut(source, context=self.get_serializer_context()).data

@@ -1,0 +1,120 @@
+import secrets
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.db.models import Q
+
+from incidents.core.models import Incident, Service, Severity, Team
+from incidents.timers import clock
+
+KEY = r"[A-Za-z0-9_-]{16,64}"
+
+
+def new_key() -> str:
+    """A key of 192 random bits, in characters that an address may contain."""
+    return secrets.token_urlsafe(24)
+
+
+class Source(models.Model):
+    """A monitor that reports alerts. Its key, part of the address, lets it do that and no more."""
+
+    class Kind(models.TextChoices):
+        GENERIC = "generic", "Generic webhook"
+
+    name = models.CharField(max_length=100, unique=True)
+    kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.GENERIC)
+    key = models.CharField(max_length=64, unique=True, default=new_key, editable=False)
+    team = models.ForeignKey(
+        Team,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="alert_sources",
+        help_text="Whose managers may change it. Empty: administrators only.",
+    )
+    service = models.ForeignKey(
+        Service,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="alert_sources",
+        help_text="Takes the alerts that name no known service.",
+    )
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AlertQuerySet(models.QuerySet["Alert"]):
+    def firing(self) -> "AlertQuerySet":
+        return self.filter(status=Alert.Status.FIRING)
+
+    def visible_to(self, user: object) -> "AlertQuerySet":
+        """Without those of private incidents whose audience this person is not part of."""
+        seen = Incident.objects.visible_to(user)
+        return self.filter(Q(incident=None) | Q(incident__in=seen))
+
+    def latest_of(self, source: Source, dedup_key: str) -> "Alert | None":
+        """The alert that a signal with this key belongs to now, with its incident."""
+        found = self.filter(open_key=open_key_of(source, dedup_key))
+        return found.select_related("incident__revision").first()
+
+
+class Alert(models.Model):
+    """One signal of one source, however often it is repeated.
+
+    A resolved alert without incident remembers a "resolved" that came before any "firing".
+    """
+
+    class Status(models.TextChoices):
+        FIRING = "firing"
+        RESOLVED = "resolved"
+
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="alerts")
+    dedup_key = models.CharField(max_length=255)
+    # Unique while signals with this key belong to this row, null afterwards: a race of two first
+    # alerts makes one incident.
+    open_key = models.CharField(max_length=300, unique=True, null=True, editable=False)
+    status = models.CharField(max_length=16, choices=Status.choices)
+    incident = models.ForeignKey(
+        Incident, on_delete=models.PROTECT, null=True, blank=True, related_name="alerts"
+    )
+    service = models.ForeignKey(
+        Service, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    severity = models.CharField(max_length=4, choices=Severity.choices, blank=True)
+    summary = models.CharField(max_length=300)
+    description = models.TextField(blank=True)
+    links = models.JSONField(default=list, blank=True)
+    labels = models.JSONField(default=dict, blank=True)
+    count = models.PositiveIntegerField(default=1, help_text="How many signals it stands for.")
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AlertQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            # services: is anything of this incident still firing
+            models.Index(fields=["incident", "status"], name="alert_of_incident"),
+        ]
+
+    def __str__(self) -> str:
+        return self.summary
+
+    def is_ended_by(self, started_at: datetime | None, *, now: datetime, memory: timedelta) -> bool:
+        """Whether this early "resolved" was about the outage that began at `started_at`."""
+        if self.incident_id is not None or self.resolved_at is None or started_at is None:
+            return False
+        until = self.started_at or self.resolved_at
+        return now - self.resolved_at <= memory and started_at <= until
+
+
+def open_key_of(source: Source, dedup_key: str) -> str:
+    """The value of `Alert.open_key` that reserves `dedup_key` of `source`."""
+    return f"{source.pk}:{dedup_key}"

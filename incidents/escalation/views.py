@@ -1,0 +1,49 @@
+"""The page behind the link in a page's message: made for a phone, at night."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from incidents.core import services as core
+from incidents.escalation import services
+
+STATUS_OF_GET = {"refused": 403}
+STATUS_OF_POST = {"refused": 403, "resolved": 409, "outdated": 409}
+
+
+# Exempt: the token is the capability. Whoever holds it may do this one thing with or without a
+# session, and a foreign page that does not know it can forge nothing.
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def acknowledge(request: HttpRequest, token: str) -> HttpResponse:
+    """GET shows and changes nothing, for mail scanners follow every link; POST acknowledges."""
+    if request.method == "POST":
+        invitation = services.answer_by_link(token)
+        if invitation is not None and str(invitation.standing) not in STATUS_OF_POST:
+            return _private(redirect(request.path))
+        statuses = STATUS_OF_POST
+    else:
+        invitation, statuses = services.read_link(token), STATUS_OF_GET
+    if invitation is None:
+        context: dict[str, object] = {"standing": "unknown"}
+        return _private(render(request, "escalation/acknowledge.html", context, status=404))
+    standing = str(invitation.standing)
+    context = {"standing": standing}
+    if standing != "refused":
+        context |= {
+            "person": invitation.page.user,
+            "incident": invitation.incident,
+            "may_answer": invitation.may_answer,
+            "severity": core.policy_of(invitation.incident).label,
+        }
+    status = statuses.get(standing, 200)
+    return _private(render(request, "escalation/acknowledge.html", context, status=status))
+
+
+def _private(response: HttpResponse) -> HttpResponse:
+    """The address is a key: nobody keeps it, and no other site gets to see it."""
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    response["X-Robots-Tag"] = "noindex"
+    return response

@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class NotificationsConfig(AppConfig):
+    """The only way out: whom to reach where, the outbox, and the transports that empty it.
+
+    Knows people and incidents, but not why somebody is told something: the caller brings cause,
+    words and patience. A page that reached nobody is announced, and whoever asked decides.
+    """
+
+    name = "incidents.notifications"
+    label = "notifications"
+    verbose_name = "Notifications"

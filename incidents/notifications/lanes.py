@@ -1,0 +1,138 @@
+"""Threads that send: a small pool for each urgency and transport, and the heart that beats for all.
+
+A provider that hangs fills its own lane and delays no other. While requests run, one thread of the
+process renews their leases, so that a lease can be short: the death of a process is noticed soon,
+a slow request is not taken for a dead one.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from django.conf import settings
+from django.db import close_old_connections, connections
+
+from incidents.notifications.models import Delivery
+from incidents.timers import clock
+
+logger = logging.getLogger(__name__)
+
+SLOTS = 8
+# Connecting 3 s and the whole request 10 s: what takes longer is not renewed, but repeated.
+LONGEST_SECONDS = 13.0
+
+
+class Lane:
+    """Up to `SLOTS` deliveries of one urgency by one transport at a time."""
+
+    def __init__(self, urgency: str, transport: str) -> None:
+        self.urgency, self.transport = urgency, transport
+        self.filling = threading.Lock()
+        # Whether the last claim left something behind that a free slot should take up.
+        self.has_more = False
+        self._pool = ThreadPoolExecutor(SLOTS, thread_name_prefix=f"{urgency}-{transport}")
+        self._busy, self._counting = 0, threading.Lock()
+        self._closed = False
+
+    @property
+    def free(self) -> int:
+        """Slots that are empty."""
+        with self._counting:
+            return 0 if self._closed else SLOTS - self._busy
+
+    def run(self, job: Callable[[], None]) -> None:
+        """Do `job` in a thread with database connections of its own. RuntimeError when closed."""
+        self._count(1)
+        try:
+            self._pool.submit(self._run, job)
+        except RuntimeError:
+            self._count(-1)
+            raise
+
+    def leave(self) -> None:
+        """The job of this thread is done with its slot, if not yet with everything."""
+        self._count(-1)
+
+    def close(self, *, wait: bool) -> None:
+        """Take nothing new; wait for what runs (it ends by itself in 13 seconds)."""
+        self._closed = True
+        self._pool.shutdown(wait=wait)
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self._busy += change
+
+    def _run(self, job: Callable[[], None]) -> None:
+        close_old_connections()
+        try:
+            job()
+        except Exception:
+            logger.exception("Unable to finish a delivery by %s", self.transport)
+        finally:
+            # Idle threads must not sit on connections: there may be a hundred of them.
+            connections.close_all()
+
+
+class Heart:
+    """Renews the leases of what this process is sending, three times per lease."""
+
+    def __init__(self) -> None:
+        self._held: dict[uuid.UUID, tuple[uuid.UUID, float]] = {}
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+
+    def hold(self, pk: uuid.UUID, lease: uuid.UUID) -> None:
+        with self._changed:
+            self._held[pk] = (lease, time.monotonic())
+            if self._thread is None:
+                self._stopped = False
+                self._thread = threading.Thread(target=self._beat, name="leases", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def release(self, pk: uuid.UUID, lease: uuid.UUID) -> None:
+        with self._changed:
+            if self._held.get(pk, (None, 0.0))[0] == lease:
+                del self._held[pk]
+
+    def stop(self) -> None:
+        """Returns when the thread is gone."""
+        with self._changed:
+            self._stopped, thread, self._thread = True, self._thread, None
+            self._changed.notify()
+        if thread is not None:
+            thread.join()
+
+    def _beat(self) -> None:
+        while not self._stopped:
+            with self._changed:
+                if not self._held:
+                    connections.close_all()
+                    self._changed.wait()
+                    continue
+            time.sleep(settings.DELIVERY_LEASE.total_seconds() / 3)
+            try:
+                self._renew()
+            except Exception:
+                logger.exception("Unable to renew leases; what is not renewed is sent again")
+                connections.close_all()
+        connections.close_all()
+
+    def _renew(self) -> None:
+        oldest = time.monotonic() - LONGEST_SECONDS
+        with self._changed:
+            held = {pk: lease for pk, (lease, since) in self._held.items() if since > oldest}
+        if not held:
+            return
+        now = clock.now()
+        # What has expired stays so: somebody may have acknowledged meanwhile.
+        Delivery.objects.filter(
+            pk__in=held,
+            lease__in=set(held.values()),
+            state=Delivery.State.SENDING,
+            lease_until__gt=now,
+        ).update(lease_until=now + settings.DELIVERY_LEASE)

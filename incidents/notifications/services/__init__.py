@@ -1,0 +1,53 @@
+"""The verbs of this room. The only place that other rooms call."""
+
+from incidents.notifications.addresses import Address, Channel, new_secret
+from incidents.notifications.services.contacts import (
+    add_contact_method,
+    add_last_resort,
+    check_address,
+    remove_contact_method,
+    send_test,
+    send_verification,
+    set_rules,
+    unreachable,
+    verify,
+    vouch_for,
+)
+from incidents.notifications.services.telling import (
+    MessageOrder,
+    PageOrder,
+    cancel_pages,
+    last_resorts,
+    message,
+    message_many,
+    page_people,
+    prune,
+    tell_last_resort,
+)
+from incidents.notifications.transports.base import Link
+
+__all__ = [
+    "Address",
+    "Channel",
+    "Link",
+    "MessageOrder",
+    "PageOrder",
+    "add_contact_method",
+    "add_last_resort",
+    "cancel_pages",
+    "check_address",
+    "last_resorts",
+    "message",
+    "message_many",
+    "new_secret",
+    "page_people",
+    "prune",
+    "remove_contact_method",
+    "send_test",
+    "send_verification",
+    "set_rules",
+    "tell_last_resort",
+    "unreachable",
+    "verify",
+    "vouch_for",
+]

@@ -1,0 +1,89 @@
+"""A wire that remembers, people who can be reached, and a postman."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+
+from incidents.core.models import Incident, User
+from incidents.notifications import engine, services
+from incidents.notifications.models import ContactMethod, Delivery
+from incidents.notifications.services import PageOrder
+from incidents.notifications.signals import delivery_given_up
+from incidents.notifications.transports.recorder import Recorder
+from incidents.timers import clock
+from tests.chaos.servers import Provider, provider
+from tests.notifications.smtp_sink import Sink, smtp_sink
+
+
+@pytest.fixture(autouse=True)
+def wire() -> Iterator[type[Recorder]]:
+    """The recorder, empty."""
+    Recorder.reset()
+    yield Recorder
+    engine.shutdown()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Provider]:
+    """Somebody else's HTTP service on the loopback interface."""
+    with provider() as server:
+        yield server
+
+
+@pytest.fixture
+def mailbox(settings: LazySettings) -> Iterator[Sink]:
+    """A mail server that this installation is set up to use."""
+    with smtp_sink() as server:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+        settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
+        settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+        yield server
+
+
+@pytest.fixture
+def given_up() -> Iterator[list[dict[str, Any]]]:
+    """What was announced as given up."""
+    heard: list[dict[str, Any]] = []
+
+    def listen(sender: type, signal: Any, **facts: Any) -> None:
+        heard.append(facts)
+
+    delivery_given_up.connect(listen)
+    yield heard
+    delivery_given_up.disconnect(listen)
+
+
+@pytest.fixture
+def reach() -> Callable[..., ContactMethod]:
+    """Give a person a verified address of the recorder (or another kind)."""
+
+    def add(person: User, address: str, kind: str = "recorder") -> ContactMethod:
+        method = services.add_contact_method(person, kind=kind, address=address, actor=None)
+        return services.vouch_for(method, actor=None)
+
+    return add
+
+
+def order(incident: Incident, person: User, cause: str = "level 1", **facts: Any) -> PageOrder:
+    facts = {"subject": "Checkout is down", "body": "Checkout is down. Acknowledge it."} | facts
+    return PageOrder(incident=incident, user=person, cause=cause, **facts)
+
+
+def page(incident: Incident, person: User, cause: str = "level 1", **facts: Any) -> Delivery:
+    """Page one person who can be reached; the first delivery of it."""
+    assert services.page_people([order(incident, person, cause, **facts)], clock.now()) == []
+    return Delivery.objects.filter(cause=cause, recipient=person).earliest("due_at")
+
+
+def post() -> None:
+    """Send everything that is due, until nothing is."""
+    for _ in range(20):
+        if not engine.dispatch(wait=True):
+            return
+    pytest.fail("The outbox never becomes empty.")
+
+
+SOON = timedelta(seconds=61)
