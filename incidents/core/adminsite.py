@@ -77,8 +77,7 @@ class HouseAdmin(ModelAdmin):
 
     editable_by = "nobody"
     team_path = "team_id"
-    change_form_outer_before_template = "admin/house/verbs.html"
-    change_form_outer_after_template = "admin/house/panels.html"
+    change_form_outer_before_template = "admin/house/before.html"
     list_per_page = 50
     show_full_result_count = False
     compressed_fields = True

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.views import ChangeList
@@ -47,8 +47,11 @@ class LevelTargetInline(HouseInline):
 
     def _parent_allows(self, request: HttpRequest, obj: Any) -> bool:
         """A level has no page of its own: what counts is its policy's."""
+        policy = obj
+        if isinstance(obj, Level):
+            policy = obj.policy if obj.policy_id else None
         page = self.admin_site.get_model_admin(EscalationPolicy)
-        return page.has_change_permission(request, obj)
+        return page.has_change_permission(request, policy)
 
 
 class LevelInline(HouseInline):
@@ -178,8 +181,13 @@ class PolicyAssignmentAdmin(HouseAdmin):
     def save_model(
         self, request: HttpRequest, obj: PolicyAssignment, form: ModelForm, change: bool
     ) -> None:
-        where = {"service": obj.service, "team": obj.team, "severity": obj.severity}
-        obj.pk = services.assign_policy(obj.policy, **where, actor=_user(request)).pk
+        obj.pk = services.assign_policy(
+            obj.policy,
+            service=obj.service,
+            team=obj.team,
+            severity=obj.severity,
+            actor=_user(request),
+        ).pk
 
     def _manages(self, user: Any, obj: PolicyAssignment) -> bool:
         return may_assign(user, obj)
@@ -222,7 +230,7 @@ class EscalationAdmin(HouseAdmin):
 
     list_display = ["incident", "standing", "asked", "next_step", "policy", "level", "reason"]
     list_filter = ["state", "policy"]
-    list_select_related = ["policy"]
+    list_select_related = ["incident", "policy"]
     ordering = ["-incident__declared_at"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Escalation]:
@@ -236,7 +244,6 @@ class EscalationAdmin(HouseAdmin):
         return (
             Escalation.objects.exclude(state=Escalation.State.ENDED)
             .filter(incident__in=seen)
-            .select_related("incident")
             .prefetch_related(pages)
             .annotate(next_at=Subquery(timers.order_by("due_at").values("due_at")[:1]))
         )
@@ -289,7 +296,7 @@ class PageAdmin(HouseAdmin):
     @admin.display(description="What became of it")
     def fate(self, page: Any) -> SafeString | str:
         rows = ((d.get_transport_display(), d.get_state_display().lower()) for d in page.deliveries)
-        told = format_html_join(format_html("<br>"), "{}: {}", rows)
+        told = format_html_join("", "{}: {}<br>", rows)
         return told or "no message left"
 
 

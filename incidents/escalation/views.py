@@ -6,7 +6,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from incidents.core import services as core
-from incidents.escalation import services
+from incidents.escalation import services, wording
 
 STATUS_OF_GET = {"refused": 403}
 STATUS_OF_POST = {"refused": 403, "resolved": 409, "outdated": 409}
@@ -31,11 +31,12 @@ def acknowledge(request: HttpRequest, token: str) -> HttpResponse:
     standing = str(invitation.standing)
     context = {"standing": standing}
     if standing != "refused":
+        person, incident = invitation.page.user, invitation.incident
         context |= {
-            "person": invitation.page.user,
-            "incident": invitation.incident,
-            "may_answer": invitation.may_answer,
-            "severity": core.policy_of(invitation.incident).label,
+            "person": person,
+            "incident": incident,
+            "since": wording.local_time(incident.clock_starts_at, person.timezone),
+            "severity": core.policy_of(incident).label,
         }
     status = statuses.get(standing, 200)
     return _private(render(request, "escalation/acknowledge.html", context, status=status))

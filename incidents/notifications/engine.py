@@ -110,15 +110,36 @@ def _hand_over(parcel: Parcel, lane: Lane) -> None:
 
 
 def _job(parcel: Parcel, lane: Lane) -> None:
+    """Work off one parcel, and in the same slot what the lane had no room for before."""
+    following: Parcel | None = parcel
     try:
-        elsewhere = _work(parcel)
+        while following is not None:
+            parcel = following
+            elsewhere = _work(parcel)
+            _heart.release(parcel.delivery.pk, parcel.lease)
+            if elsewhere:
+                dispatch()
+            following = _next(lane)
     finally:
-        _heart.release(parcel.delivery.pk, parcel.lease)
         lane.leave()
-    if elsewhere:
-        dispatch()
-    elif lane.has_more:
-        _fill(lane, clock.now())
+
+
+def _next(lane: Lane) -> Parcel | None:
+    """One more for the thread that asks, and others for the slots that are free beside its own."""
+    if lane.closed or not lane.has_more or not lane.filling.acquire(blocking=False):
+        return None
+    try:
+        room = lane.free + 1
+        parcels, _ = claims.take(lane.urgency, lane.transport, room=room, now=clock.now())
+        lane.has_more = len(parcels) >= room
+    finally:
+        lane.filling.release()
+    for parcel in parcels[1:]:
+        _hand_over(parcel, lane)
+    if not parcels:
+        return None
+    _heart.hold(parcels[0].delivery.pk, parcels[0].lease)
+    return parcels[0]
 
 
 # --- Send ---------------------------------------------------------------------------------------

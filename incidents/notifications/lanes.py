@@ -35,13 +35,13 @@ class Lane:
         self.has_more = False
         self._pool = ThreadPoolExecutor(SLOTS, thread_name_prefix=f"{urgency}-{transport}")
         self._busy, self._counting = 0, threading.Lock()
-        self._closed = False
+        self.closed = False
 
     @property
     def free(self) -> int:
         """Slots that are empty."""
         with self._counting:
-            return 0 if self._closed else SLOTS - self._busy
+            return 0 if self.closed else SLOTS - self._busy
 
     def run(self, job: Callable[[], None]) -> None:
         """Do `job` in a thread with database connections of its own. RuntimeError when closed."""
@@ -58,7 +58,7 @@ class Lane:
 
     def close(self, *, wait: bool) -> None:
         """Take nothing new; wait for what runs (it ends by itself in 13 seconds)."""
-        self._closed = True
+        self.closed = True
         self._pool.shutdown(wait=wait)
 
     def _count(self, change: int) -> None:
@@ -83,14 +83,17 @@ class Heart:
         self._held: dict[uuid.UUID, tuple[uuid.UUID, float]] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._stopped = False
+        self._stopped = threading.Event()
 
     def hold(self, pk: uuid.UUID, lease: uuid.UUID) -> None:
         with self._changed:
             self._held[pk] = (lease, time.monotonic())
             if self._thread is None:
-                self._stopped = False
-                self._thread = threading.Thread(target=self._beat, name="leases", daemon=True)
+                # An event for each thread: one that is just ending must not be called back.
+                self._stopped = threading.Event()
+                self._thread = threading.Thread(
+                    target=self._beat, args=[self._stopped], name="leases", daemon=True
+                )
                 self._thread.start()
             self._changed.notify()
 
@@ -102,19 +105,21 @@ class Heart:
     def stop(self) -> None:
         """Returns when the thread is gone."""
         with self._changed:
-            self._stopped, thread, self._thread = True, self._thread, None
+            self._stopped.set()
+            thread, self._thread = self._thread, None
             self._changed.notify()
         if thread is not None:
             thread.join()
 
-    def _beat(self) -> None:
-        while not self._stopped:
+    def _beat(self, stopped: threading.Event) -> None:
+        while not stopped.is_set():
             with self._changed:
-                if not self._held:
+                if not self._held and not stopped.is_set():
                     connections.close_all()
                     self._changed.wait()
                     continue
-            time.sleep(settings.DELIVERY_LEASE.total_seconds() / 3)
+            if stopped.wait(settings.DELIVERY_LEASE.total_seconds() / 3):
+                break
             try:
                 self._renew()
             except Exception:

@@ -155,7 +155,8 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
     def family(self, delivery: "Delivery") -> "DeliveryQuerySet":
         """Everything that goes to the same recipient for the same cause, itself included."""
-        return self.filter(cause=delivery.cause, recipient_key=delivery.recipient_key)
+        same = self.filter(cause=delivery.cause, recipient_key=delivery.recipient_key)
+        return same.filter(incident=delivery.incident_id)
 
     def visible_to(self, user: User) -> "DeliveryQuerySet":
         """Without those about private incidents that this person is no part of."""
@@ -178,7 +179,7 @@ class Delivery(models.Model):
         CANCELLED = "cancelled"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    cause = models.CharField(max_length=120, help_text="Why: the same cause is told once.")
+    cause = models.CharField(max_length=120, help_text="Why: told once per incident.")
     urgency = models.CharField(max_length=8, choices=Urgency.choices)
     recipient = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -233,8 +234,14 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         constraints = [
             models.UniqueConstraint(
-                fields=["cause", "recipient_key", "address"], name="delivery_once"
-            )
+                fields=["incident", "cause", "recipient_key", "address"], name="delivery_once"
+            ),
+            # Nulls are distinct to a unique constraint: what is about no incident needs its own.
+            models.UniqueConstraint(
+                fields=["cause", "recipient_key", "address"],
+                name="delivery_once_without_incident",
+                condition=Q(incident=None),
+            ),
         ]
         indexes = [
             # engine: what is due in one lane

@@ -77,7 +77,7 @@ def to_address(
 
 def insert(deliveries: Iterable[Delivery]) -> None:
     """One statement; what was told for the same cause to the same address is not told again."""
-    rows = {(d.cause, d.recipient_key, d.address): d for d in deliveries}
+    rows = {(d.incident_id or 0, d.cause, d.recipient_key, d.address): d for d in deliveries}
     # One order for everybody, or two bulk writers could wait for each other's rows.
     Delivery.objects.bulk_create([rows[key] for key in sorted(rows)], ignore_conflicts=True)
 

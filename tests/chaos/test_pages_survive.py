@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from tests.chaos.installation import Installation, installation
+from tests.chaos.installation import Installation, installation, kill
 from tests.chaos.servers import eventually
 
 pytestmark = pytest.mark.chaos
@@ -100,7 +100,7 @@ def test_what_was_accepted_is_there_after_the_web_was_killed(house):
     keys = [f"alert-{number}" for number in range(5)]
     assert {house.alert(key).status_code for key in keys} == {202}
 
-    web.kill()
+    kill(web)
 
     stored = house.ask(
         "SELECT a.dedup_key, count(DISTINCT t.id), count(DISTINCT d.id) FROM alerts_alert a "

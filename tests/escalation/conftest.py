@@ -1,5 +1,6 @@
 """Bob is on call for Payments, Alice manages it, Dana directs; the last resort is a duty phone."""
 
+import logging
 from datetime import date, time, timedelta
 
 import pytest
@@ -103,6 +104,7 @@ def errors_expected() -> None:
 @pytest.fixture(autouse=True)
 def _never_silent(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture):
     """After every story: no incident is silent, and nothing failed behind the scenes."""
+    caplog.set_level(logging.ERROR)
     yield
     if "policy" in request.fixturenames:
         nobody_is_silent()

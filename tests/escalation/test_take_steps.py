@@ -25,7 +25,7 @@ def test_it_pages_the_next_level_when_nobody_acknowledges(declared, phones, cloc
     assert phones.paged() == ["alice"]
     escalated = declared.timeline.get(kind=Kind.ESCALATED)
     assert escalated.summary == (
-        "Escalated to level 2 of 3 of Payments: nobody acknowledged in time."
+        "Escalated to level 2 of 3 of Payments. Nobody acknowledged in time."
     )
 
 

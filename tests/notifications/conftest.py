@@ -8,10 +8,11 @@ import pytest
 from django.conf import LazySettings
 
 from incidents.core.models import Incident, User
-from incidents.notifications import engine, services
+from incidents.notifications import claims, engine, services
 from incidents.notifications.models import ContactMethod, Delivery
 from incidents.notifications.services import PageOrder
 from incidents.notifications.signals import delivery_given_up
+from incidents.notifications.transports.base import TransportError
 from incidents.notifications.transports.recorder import Recorder
 from incidents.timers import clock
 from tests.chaos.servers import Provider, provider
@@ -75,7 +76,7 @@ def order(incident: Incident, person: User, cause: str = "level 1", **facts: Any
 def page(incident: Incident, person: User, cause: str = "level 1", **facts: Any) -> Delivery:
     """Page one person who can be reached; the first delivery of it."""
     assert services.page_people([order(incident, person, cause, **facts)], clock.now()) == []
-    return Delivery.objects.filter(cause=cause, recipient=person).earliest("due_at")
+    return incident.deliveries.filter(cause=cause, recipient=person).earliest("due_at")
 
 
 def post() -> None:
@@ -86,4 +87,18 @@ def post() -> None:
     pytest.fail("The outbox never becomes empty.")
 
 
+def claim(room: int = 8) -> list[claims.Parcel]:
+    """What the lane of the recorder's pages has in hand now."""
+    return claims.take("page", "recorder", room=room, now=clock.now())[0]
+
+
+def busy(**facts: float) -> TransportError:
+    return TransportError("busy", **facts)
+
+
+def gone() -> TransportError:
+    return TransportError("410 gone", permanent=True)
+
+
 SOON = timedelta(seconds=61)
+LEASE_AND_MORE = 10

@@ -16,7 +16,7 @@ from incidents.notifications.models import Attempt, Delivery
 from incidents.notifications.transports.base import TransportError
 from incidents.timers import clock as house_clock
 from tests.chaos.servers import eventually
-from tests.notifications.conftest import order, page
+from tests.notifications.conftest import claim, order, page
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -46,10 +46,6 @@ def together(*deeds: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.join()
     return results
-
-
-def claim(room: int = 8) -> list[claims.Parcel]:
-    return claims.take("page", "recorder", room=room, now=house_clock.now())[0]
 
 
 def test_two_dispatchers_claim_different_deliveries(service, bob, reach):

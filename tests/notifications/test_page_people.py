@@ -52,6 +52,17 @@ def test_it_pages_again_for_another_cause(incident, bob, reach, wire):
     assert len(wire.sent) == 2
 
 
+def test_it_pages_for_the_same_cause_of_another_incident(incident, service, bob, reach, wire):
+    reach(bob, "bob's phone")
+    other = core.declare(title="Another outage", service=service)
+
+    page(incident, bob)
+    page(other, bob)
+    post()
+
+    assert {sent.reference for sent in wire.sent} == {incident.reference, other.reference}
+
+
 def test_it_keeps_long_causes_apart(incident, bob, reach):
     reach(bob, "bob's phone")
 

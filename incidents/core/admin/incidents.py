@@ -46,7 +46,7 @@ class IncidentAdmin(HouseAdmin):
             },
         ),
         (
-            "Milestones (UTC)",
+            "Milestones",
             {
                 "fields": [
                     ("started_at", "detected_at", "declared_at", "acknowledged_at"),

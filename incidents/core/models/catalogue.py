@@ -7,10 +7,10 @@ from incidents.core.models.people import Team
 class Severity(models.TextChoices):
     """SEV1 is the worst. A runbook may show another name."""
 
-    SEV1 = "SEV1"
-    SEV2 = "SEV2"
-    SEV3 = "SEV3"
-    SEV4 = "SEV4"
+    SEV1 = "SEV1", "SEV1"
+    SEV2 = "SEV2", "SEV2"
+    SEV3 = "SEV3", "SEV3"
+    SEV4 = "SEV4", "SEV4"
 
     @property
     def rank(self) -> int:

@@ -37,8 +37,13 @@ def acknowledge(incident: Incident, *, actor: User, via: str = "") -> Incident:
     incident.save(
         update_fields=["is_acknowledged", "acknowledged_by", "acknowledged_at", "paging_epoch"]
     )
-    by = f" by {via}" if via else ""
-    record(incident, Kind.ACKNOWLEDGED, actor=actor, at=now, summary=f"{actor} acknowledged{by}.")
+    record(
+        incident,
+        Kind.ACKNOWLEDGED,
+        actor=actor,
+        at=now,
+        summary=f"{actor} acknowledged{f' ({via})' if via else ''}.",
+    )
     return incident
 
 
@@ -54,12 +59,12 @@ def _join(incident: Incident, actor: User, via: str) -> None:
         return
     if incident.timeline.filter(kind=Kind.JOINED, actor=actor).exists():
         return
-    by = f" by {via}" if via else ""
     record(
         incident,
         Kind.JOINED,
         actor=actor,
-        summary=f"{actor} joined{by}; {incident.acknowledged_by} had acknowledged.",
+        summary=f"{actor} joined{f' ({via})' if via else ''}; "
+        f"{incident.acknowledged_by} had acknowledged.",
     )
 
 

@@ -39,7 +39,9 @@ class Invitation:
 def read_link(token: str) -> Invitation | None:
     """What this link leads to; None when there is no such link. Changes nothing."""
     pages = Page.objects.select_related(
-        "user", "incident__service__team", "incident__acknowledged_by"
+        "user",
+        *("incident__service__team", "incident__acknowledged_by"),
+        *("incident__revision", "incident__escalation"),
     )
     page = pages.filter(link_digest=digest_of(token)).first()
     if page is None:
@@ -71,8 +73,8 @@ def _standing(page: Page, incident: Incident) -> Standing:
         return Standing.REFUSED
     if not incident.is_open:
         return Standing.RESOLVED
-    reopened = Escalation.objects.filter(pk=incident.pk, links_from_epoch__gt=page.epoch)
-    if reopened.exists():
+    escalation: Escalation | None = getattr(incident, "escalation", None)
+    if escalation is not None and page.epoch < escalation.links_from_epoch:
         return Standing.OUTDATED
     if not incident.is_acknowledged:
         return Standing.UNANSWERED

@@ -179,7 +179,8 @@ def _checked_name(name: str, *, but: EscalationPolicy | None = None) -> str:
     name = " ".join(name.split())
     if not name or len(name) > 120:
         raise DomainError("A policy needs a name of up to 120 characters.", field="name")
-    others = EscalationPolicy.objects.exclude(pk=but.pk if but else None)
+    others = EscalationPolicy.objects.all()
+    others = others.exclude(pk=but.pk) if but else others
     if others.filter(name=name).exists():
         raise DomainError(f"There is a policy named {name} already.", field="name")
     return name

@@ -110,11 +110,8 @@ class Step:
         return [*drafts, self._asked()]
 
     def _escalated(self) -> Draft:
-        if self.run.actor:
-            why = f"{self.run.actor} asked for it. {self.run.prompt}".strip()
-        else:
-            why = "nobody acknowledged in time."
-        return self._draft(Kind.ESCALATED, f"Escalated to {self._lower_ground}: {why}")
+        why = self.run.prompt if self.run.actor else "Nobody acknowledged in time."
+        return self._draft(Kind.ESCALATED, f"Escalated to {self._lower_ground}. {why}".strip())
 
     def _asked(self) -> Draft:
         people = names(self.asked)

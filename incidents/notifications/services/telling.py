@@ -28,7 +28,7 @@ PRUNED_AT_ONCE = 1_000
 class PageOrder:
     """Ask this person about this incident, now.
 
-    `cause` names what led to it (the same cause never pages the same address twice); `body` says
+    `cause` names what led to it: one cause in one incident pages an address once; `body` says
     what is wrong in its first line; links are shown below it. `epoch`: the paging epoch for which
     it is meant, by default the incident's. `give_up_after`: when it has failed for this long at
     the last of the person's addresses, somebody else should be asked.

@@ -1,0 +1,167 @@
+"""When asking itself fails."""
+
+import pytest
+
+from incidents.core import services as core
+from incidents.core.models import Incident, Kind
+from incidents.escalation import services as escalation
+from incidents.escalation import targets
+from incidents.escalation.models import Escalation
+from incidents.notifications.transports.base import TransportError
+from incidents.notifications.transports.recorder import Recorder
+from incidents.timers import engine
+from incidents.timers.models import Timer
+from tests.escalation.conftest import FIVE
+from tests.escalation.stage import nobody_is_silent, settle
+
+pytestmark = pytest.mark.django_db
+
+
+def refuse(*names):
+    for name in names:
+        Recorder.refusals[name] = TransportError("No such number", permanent=True)
+
+
+# --- Pages that are given up ----------------------------------------------------------------------
+
+
+def test_a_page_that_cannot_be_delivered_makes_the_next_step_due_now(declared, phones):
+    refuse("bob")
+
+    settle()
+
+    assert phones.paged() == ["alice"]
+    failed = declared.timeline.get(kind=Kind.PAGE_FAILED)
+    assert failed.summary == "Bob could not be reached: No such number"
+
+
+def test_it_waits_while_somebody_else_of_the_level_was_reached(
+    policy, service, phones, clock, team
+):
+    levels = [
+        {"timeout": FIVE, "targets": [{"kind": "team_members"}]},
+        {"timeout": FIVE, "targets": [{"kind": "person", "user": dana_of(policy)}]},
+    ]
+    escalation.set_levels(policy, levels=levels, actor=None)
+    refuse("bob")
+
+    incident = core.declare(title="Checkout is down", service=service, severity="SEV1")
+    settle()
+
+    assert phones.paged() == ["alice"]
+    assert incident.timeline.filter(kind=Kind.PAGE_FAILED).count() == 1
+    clock.forward(minutes=5)
+    settle()
+    assert phones.paged() == ["dana"]
+
+
+def dana_of(policy):
+    return policy.levels.get(position=3).targets.get().user
+
+
+def test_when_nobody_can_be_delivered_to_the_last_resort_is_told_at_once(declared, phones):
+    refuse("bob", "alice", "dana")
+
+    settle()
+
+    assert phones.paged() == ["duty"]
+    assert Escalation.objects.get().state == Escalation.State.EXHAUSTED
+
+
+def test_a_page_given_up_after_the_acknowledgement_asks_nobody_else(declared, phones, alice, bob):
+    core.acknowledge(declared, actor=alice)
+    escalation.page_person(declared, user=bob, reason="Help", actor=alice)
+    refuse("bob")
+
+    settle()
+
+    assert phones.told() == ["alice"]
+    assert not Timer.objects.pending().filter(kind="escalation.step").exists()
+
+
+# --- Timers that do not run -----------------------------------------------------------------------
+
+
+def break_asking(monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(targets, "gather", fail)
+
+
+def test_a_step_that_fails_three_times_tells_the_last_resort_and_goes_on_trying(
+    declared, phones, clock, monkeypatch, errors_expected
+):
+    settle()
+    phones.paged()
+    with monkeypatch.context() as broken:
+        break_asking(broken)
+        for seconds in [300, 5, 10]:
+            clock.forward(seconds=seconds)
+            settle()
+
+    assert phones.paged() == ["duty"]
+    assert "does not run" in declared.timeline.get(kind=Kind.EXHAUSTED).summary
+    clock.forward(minutes=5)
+    settle()
+    assert phones.paged() == ["alice"]
+    assert Escalation.objects.get().state == Escalation.State.RUNNING
+
+
+def test_a_step_that_kills_its_engines_tells_the_last_resort_and_again(
+    declared, phones, clock, errors_expected
+):
+    settle()
+    phones.paged()
+    clock.forward(minutes=5)
+    Timer.objects.filter(kind="escalation.step").update(attempts=engine.MAX_CRASHES)
+
+    settle()
+
+    assert phones.paged() == ["duty"]
+    assert Timer.objects.filter(state=Timer.State.QUARANTINED).count() == 1
+    clock.forward(minutes=30)
+    settle()
+    assert ("duty", "page") in phones.take()
+
+
+def test_the_last_resort_is_told_again_even_if_telling_it_was_what_failed(
+    declared, phones, clock, errors_expected
+):
+    settle()
+    for minutes in [5, 10, 10, 5, 10, 10]:
+        clock.forward(minutes=minutes)
+        settle()
+    phones.take()
+    Timer.objects.filter(kind="escalation.last_resort").update(attempts=engine.MAX_CRASHES)
+
+    clock.forward(minutes=30)
+    settle()
+    nobody_is_silent()
+    clock.forward(minutes=30)
+    settle()
+
+    assert phones.paged() == ["duty"]
+
+
+def test_an_expiry_that_does_not_run_is_told_too(declared, phones, clock, bob, errors_expected):
+    core.acknowledge(declared, actor=bob)
+    settle()
+    phones.take()
+    clock.forward(minutes=30)
+    Timer.objects.filter(kind="escalation.ack_expiry").update(attempts=engine.MAX_CRASHES)
+
+    settle()
+
+    assert ("duty", "page") in phones.take()
+    assert Incident.objects.get().is_acknowledged
+
+
+def test_timers_of_others_are_none_of_its_business(declared, phones, clock, errors_expected):
+    settle()
+    phones.paged()
+    Timer.objects.filter(kind="core.target").update(attempts=engine.MAX_CRASHES, due_at=clock.at)
+
+    settle()
+
+    assert phones.take() == []

@@ -1,0 +1,56 @@
+import re
+
+import pytest
+
+from incidents.core import panels
+from incidents.core import services as core
+from tests.escalation.stage import settle
+
+pytestmark = pytest.mark.django_db
+
+
+def shown(incident):
+    (found,) = [p for p in panels.render("incident", None, incident) if p.title == "Escalation"]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found.html))
+
+
+def test_it_shows_where_the_asking_stands_and_what_comes_next(declared, phones):
+    settle()
+
+    text = shown(declared)
+
+    assert "Asking , level 1 · Payments" in text
+    assert "2026-03-02 10:05:00 UTC: the next level is asked" in text
+    assert "Bob level 1 Recorder (tests)" in text
+    assert "sent 10:00:00" in text
+
+
+def test_it_shows_who_acknowledged(declared, bob, clock):
+    settle()
+    clock.forward(minutes=2)
+    core.acknowledge(declared, actor=bob)
+
+    text = shown(declared)
+
+    assert "Acknowledged , level 1" in text
+    assert "acknowledged 10:02:00" in text
+    assert "2026-03-02 10:32:00 UTC: the acknowledgement expires" in text
+
+
+def test_it_shows_why_nobody_is_left(service, clock):
+    incident = core.declare(title="Checkout is down", service=service, severity="SEV1")
+
+    text = shown(incident)
+
+    assert "Nobody is left to ask: no escalation policy applies to it." in text
+    assert "the last resort is told again" in text
+
+
+def test_its_queries_do_not_grow_with_the_pages(declared, clock, django_assert_max_num_queries):
+    for minutes in [0, 5, 10, 10]:
+        clock.forward(minutes=minutes)
+        settle()
+    from incidents.escalation import panel
+
+    with django_assert_max_num_queries(4):
+        panel.render(None, declared)
