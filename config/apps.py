@@ -13,4 +13,5 @@ class ConfigConfig(AppConfig):
         from config import nudge
         from incidents.core.signals import entry_recorded
 
-        entry_recorded.connect(nudge.after_commit, kinds=nudge.KINDS)
+        # Essential only in name, to spare a savepoint per entry: it registers on_commit.
+        entry_recorded.connect(nudge.after_commit, kinds=nudge.KINDS, essential=True)

@@ -161,13 +161,26 @@ LOGIN_REDIRECT_URL = "admin:index"
 
 # --- The ways out -------------------------------------------------------------------------------
 SMTP_HOST = env.str("SMTP_HOST", default="")
-EMAIL_HOST = SMTP_HOST
-EMAIL_PORT = env.int("SMTP_PORT", default=587)
-EMAIL_HOST_USER = env.str("SMTP_USER", default="")
-EMAIL_HOST_PASSWORD = env.str("SMTP_PASSWORD", default="")
-EMAIL_USE_TLS = env.bool("SMTP_STARTTLS", default=EMAIL_PORT == 587)
-EMAIL_USE_SSL = env.bool("SMTP_SSL", default=EMAIL_PORT == 465)
-EMAIL_TIMEOUT = 10
+SMTP_PORT = env.int("SMTP_PORT", default=587)
+SMTP_USER = env.str("SMTP_USER", default="")
+SMTP_PASSWORD = env.str("SMTP_PASSWORD", default="")
+SMTP_STARTTLS = env.bool("SMTP_STARTTLS", default=SMTP_PORT == 587)
+SMTP_SSL = env.bool("SMTP_SSL", default=SMTP_PORT == 465)
+# Django's own mail; the outbox talks to the server by itself, with the same settings.
+MAILERS = {
+    "default": {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {
+            "host": SMTP_HOST,
+            "port": SMTP_PORT,
+            "username": SMTP_USER,
+            "password": SMTP_PASSWORD,
+            "use_tls": SMTP_STARTTLS,
+            "use_ssl": SMTP_SSL,
+            "timeout": 10,
+        },
+    }
+}
 DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default=f"Tocsin <tocsin@{_public.hostname}>")
 MAIL_DOMAIN = parseaddr(DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
 # Where to turn when nobody can be paged: addresses that need no policy, no schedule and no person.

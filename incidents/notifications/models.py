@@ -39,7 +39,7 @@ class ContactMethodQuerySet(models.QuerySet["ContactMethod"]):
             pk: decisions.routes(
                 methods[pk],
                 rules[pk],
-                account_email=person.email if settings.EMAIL_HOST else "",
+                account_email=person.email if settings.SMTP_HOST else "",
             )
             for pk, person in active.items()
         }

@@ -112,7 +112,8 @@ def _run(claimed: Sequence[Timer]) -> None:
     if not claimed:
         return
     try:
-        _handle(claimed)
+        busy = _handle(claimed)
+        _release(busy, claimed[0].claim)
     except Exception as error:
         if len(claimed) == 1:
             logger.exception("Unable to handle timer %s", claimed[0])
@@ -124,7 +125,8 @@ def _run(claimed: Sequence[Timer]) -> None:
 
 
 @transaction.atomic
-def _handle(claimed: Sequence[Timer]) -> None:
+def _handle(claimed: Sequence[Timer]) -> list[int]:
+    """Make the batch happen; gives the timers that others are busy with just now."""
     subjects = _lock_subjects(claimed)
     ours = Timer.objects.select_for_update(no_key=True, skip_locked=True).filter(
         pk__in=[timer.pk for timer in claimed], claim=claimed[0].claim
@@ -132,11 +134,13 @@ def _handle(claimed: Sequence[Timer]) -> None:
     now = clock.now()
     due: dict[str, list[Due]] = defaultdict(list)
     ended: dict[str, list[int]] = defaultdict(list)
+    seen: set[int] = set()
     for timer in sorted(ours, key=lambda timer: timer.due_at):
         subject = subjects.get((timer.subject_type, timer.subject_id), _BUSY)
         if subject is _BUSY:
-            _release(timer, now)
-        elif timer.attempts > MAX_CRASHES:
+            continue
+        seen.add(timer.pk)
+        if timer.attempts > MAX_CRASHES:
             _quarantine(timer, now)
         elif subject is None or _overtaken(timer, subject):
             ended[Timer.State.VOID].append(timer.pk)
@@ -151,6 +155,7 @@ def _handle(claimed: Sequence[Timer]) -> None:
     for kind, batch in due.items():
         _handlers[kind].handle(batch, now=now)
     failpoints.reach("tick.before_commit")
+    return [timer.pk for timer in claimed if timer.pk not in seen]
 
 
 _BUSY = object()
@@ -178,10 +183,12 @@ def _overtaken(timer: Timer, subject: models.Model) -> bool:
     return timer.epoch is not None and timer.epoch != getattr(subject, "paging_epoch", timer.epoch)
 
 
-def _release(timer: Timer, now: datetime) -> None:
-    Timer.objects.filter(pk=timer.pk).update(
-        claim=None, claimed_until=now + BUSY_PAUSE, attempts=F("attempts") - 1
-    )
+def _release(busy: Sequence[int], claim: uuid.UUID | None) -> None:
+    """Give back what could not be locked. Holds no lock itself, so it may wait for one."""
+    if busy:
+        Timer.objects.filter(pk__in=busy, claim=claim).update(
+            claim=None, claimed_until=clock.now() + BUSY_PAUSE, attempts=F("attempts") - 1
+        )
 
 
 def _quarantine(timer: Timer, now: datetime) -> None:

@@ -1,6 +1,7 @@
 """The admin's door: it shows everything, and verbs do the rest."""
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.urls import reverse
 
@@ -170,3 +171,22 @@ def test_a_longer_list_costs_no_more_queries(
         counts.append(len(captured))
 
     assert counts[0] == counts[1]
+
+
+def test_every_model_has_a_page_or_stands_on_one():
+    shown = set(admin.site._registry)
+    waiting = [inline for page in admin.site._registry.values() for inline in page.inlines]
+    while waiting:
+        inline = waiting.pop()
+        shown.add(inline.model)
+        waiting += getattr(inline, "inlines", [])
+    rooms = {"timers", "incidents", "oncall", "notifications", "escalation", "alerts", "drills"}
+
+    hidden = [
+        model._meta.label
+        for model in apps.get_models()
+        if model._meta.app_label in rooms and model not in shown
+    ]
+
+    # Changed by verbs and shown on their schedule's page as panels.
+    assert set(hidden) <= {"oncall.Rotation", "oncall.Participant", "oncall.TeamSchedule"}

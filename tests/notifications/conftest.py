@@ -38,9 +38,9 @@ def receiver() -> Iterator[Provider]:
 def mailbox(settings: LazySettings) -> Iterator[Sink]:
     """A mail server that this installation is set up to use."""
     with smtp_sink() as server:
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
-        settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
-        settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+        settings.SMTP_HOST, settings.SMTP_PORT = "127.0.0.1", server.port
+        settings.SMTP_USER = settings.SMTP_PASSWORD = ""
+        settings.SMTP_STARTTLS = settings.SMTP_SSL = False
         yield server
 
 

@@ -182,7 +182,7 @@ def test_rules_use_ones_own_methods_and_one_of_them_at_once(method, alice, bob):
 
 
 def test_it_names_those_who_could_not_be_paged(alice, bob, charlie, reach, settings):
-    settings.EMAIL_HOST = ""
+    settings.SMTP_HOST = ""
     reach(alice, "alice")
     reach(charlie, "charlie")
     charlie.is_active = False

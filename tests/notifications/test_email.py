@@ -79,7 +79,7 @@ def test_a_bad_farewell_is_no_failure(incident, bob, mailed, mailbox):
 
 
 def test_a_server_that_is_away_is_tried_again(incident, bob, mailed, mailbox, settings):
-    settings.EMAIL_PORT = free_port()
+    settings.SMTP_PORT = free_port()
     delivery = page(incident, bob)
 
     post()
@@ -89,7 +89,7 @@ def test_a_server_that_is_away_is_tried_again(incident, bob, mailed, mailbox, se
 
 
 def test_without_a_server_it_says_so(incident, bob, mailed, settings, given_up):
-    settings.EMAIL_HOST = ""
+    settings.SMTP_HOST = ""
     delivery = page(incident, bob)
 
     post()

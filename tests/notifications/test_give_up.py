@@ -156,7 +156,7 @@ def test_it_finds_another_address_when_the_first_was_removed(incident, bob, reac
 def test_it_is_given_up_when_the_only_address_was_removed(
     incident, bob, reach, wire, given_up, settings
 ):
-    settings.EMAIL_HOST = ""
+    settings.SMTP_HOST = ""
     phone = reach(bob, "phone")
     page(incident, bob)
     services.remove_contact_method(phone, actor=bob)

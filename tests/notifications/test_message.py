@@ -19,7 +19,7 @@ def test_it_works(incident, bob, reach, wire):
 
 
 def test_it_says_when_a_person_cannot_be_reached(bob, settings):
-    settings.EMAIL_HOST = ""
+    settings.SMTP_HOST = ""
 
     assert not services.message(bob, cause="update 1", subject="News", body="…")
     assert not Delivery.objects.exists()

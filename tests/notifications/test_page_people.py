@@ -97,7 +97,7 @@ def test_it_uses_the_account_when_there_is_no_method_and_a_mail_server(incident,
 
 
 def test_it_knows_that_nobody_is_reached_without_a_mail_server(incident, bob, settings):
-    settings.EMAIL_HOST = ""
+    settings.SMTP_HOST = ""
 
     unreached = services.page_people([order(incident, bob)], house_clock.now())
 

@@ -58,7 +58,7 @@ def test_it_tells_the_superusers_when_there_is_no_address(settings, mailbox):
 
 
 def test_it_says_when_there_is_nobody_at_all(settings, caplog):
-    settings.LAST_RESORT, settings.EMAIL_HOST = [], ""
+    settings.LAST_RESORT, settings.SMTP_HOST = [], ""
 
     with caplog.at_level(logging.CRITICAL):
         told = services.tell_last_resort(**WORDS)
@@ -83,7 +83,7 @@ def test_a_drill_tells_its_facilitator_instead(incident, bob, reach, settings, w
 def test_it_tells_the_organisation_when_the_facilitator_cannot_be_reached(
     incident, bob, settings, wire
 ):
-    settings.LAST_RESORT, settings.EMAIL_HOST = ["recorder:operations"], ""
+    settings.LAST_RESORT, settings.SMTP_HOST = ["recorder:operations"], ""
     Incident.objects.filter(pk=incident.pk).update(last_resort=bob)
     incident.refresh_from_db()
 

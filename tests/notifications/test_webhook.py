@@ -265,7 +265,7 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse(monkeypatch):
     monkeypatch.setattr(network.socket, "getaddrinfo", lambda *_, **__: mixed)
 
     with pytest.raises(network.PrivateAddress):
-        network.resolve("mixed.example", 443, allow_private=False)
+        network.look_up("mixed.example", 443, allow_private=False)
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "1.1.1.1", "2606:4700::1111", "2a00::1"])

@@ -68,28 +68,9 @@ def _play(console: Console, things: ExitStack, port: int, *, once: bool) -> None
     console.print("Building a throw-away installation …")
     known = _build_stage(environment)
     target = things.enter_context(TargetProcess())
-    monitor = [
-        *(sys.executable, "-m", "drills.demo.monitor", "--target", target.health_url),
-        *("--alerts", f"{url}/api/v1/alerts/{known['source_key']}/", "--service", "checkout"),
-    ]
-    supervisor = Supervisor(
-        [
-            Child(
-                "tocsin",
-                [sys.executable, MANAGE, "up", "--bind", f"127.0.0.1:{port}"],
-                environment,
-                log=folder / "tocsin.log",
-            ),
-            Child(
-                "monitor",
-                monitor,
-                {**environment, "PYTHONPATH": str(settings.BASE_DIR)},
-                log=folder / "monitor.log",
-            ),
-        ],
-        grace=30,  # longer than that of the group inside
-        say=lambda line: console.print(f"[dim]{line}[/]"),
-    )
+    alerts = f"{url}/api/v1/alerts/{known['source_key']}/"
+    monitor = _monitor(target.health_url, alerts)
+    supervisor = _supervisor(console, folder, environment, up=_up(url), monitor=monitor)
     things.callback(supervisor.stop)
     supervisor.start()
 
@@ -116,6 +97,36 @@ def _play(console: Console, things: ExitStack, port: int, *, once: bool) -> None
         console.print("It keeps running until you press Ctrl-C.")
         while True:
             pause(1)
+
+
+def _up(url: str) -> list[str]:
+    return [sys.executable, MANAGE, "up", "--bind", urlsplit(url).netloc]
+
+
+def _monitor(target: str, alerts: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "drills.demo.monitor", "--target", target),
+        *("--alerts", alerts, "--service", "checkout"),
+    ]
+
+
+def _supervisor(
+    console: Console,
+    folder: Path,
+    environment: dict[str, str],
+    *,
+    up: list[str],
+    monitor: list[str],
+) -> Supervisor:
+    at_home = {**environment, "PYTHONPATH": str(settings.BASE_DIR)}
+    return Supervisor(
+        [
+            Child("tocsin", up, environment, log=folder / "tocsin.log"),
+            Child("monitor", monitor, at_home, log=folder / "monitor.log"),
+        ],
+        grace=30,  # longer than that of the group inside
+        say=lambda line: console.print(f"[dim]{line}[/]"),
+    )
 
 
 @contextmanager

@@ -13,9 +13,18 @@ from unfold.decorators import display
 
 from incidents.core import figures, panels, services
 from incidents.core.admin.verbs import DeclareForm, declare
-from incidents.core.adminsite import HouseAdmin
+from incidents.core.adminsite import HouseAdmin, HouseInline
 from incidents.core.errors import DomainError
-from incidents.core.models import Incident, Status, TimelineEntry
+from incidents.core.models import (
+    Attestation,
+    ChecklistItem,
+    IdempotencyKey,
+    Incident,
+    ReferenceCounter,
+    RoleAssignment,
+    Status,
+    TimelineEntry,
+)
 
 COLOURS = {
     Status.INVESTIGATING: "danger",
@@ -25,8 +34,30 @@ COLOURS = {
 }
 
 
+class RoleInline(HouseInline):
+    model = RoleAssignment
+    read_only = True
+    fields = ["role", "user", "since", "until"]
+    verbose_name_plural = "Roles, now and before"
+
+
+class ChecklistInline(HouseInline):
+    model = ChecklistItem
+    read_only = True
+    ordering = ["position"]
+    fields = ["text", "phase", "role", "due_at", "ticked_at", "ticked_by"]
+
+
+class AttestationInline(HouseInline):
+    model = Attestation
+    read_only = True
+    ordering = ["-at"]
+    fields = ["fact", "value", "unit", "window", "link", "at", "attested_by"]
+
+
 @admin.register(Incident)
 class IncidentAdmin(HouseAdmin):
+    inlines = [RoleInline, ChecklistInline, AttestationInline]
     list_display = [
         *("reference", "title", "severity", "state", "service", "acknowledged_by", "declared_at"),
     ]
@@ -134,6 +165,19 @@ class TimelineEntryAdmin(HouseAdmin):
         return super().get_queryset(request).filter(incident__in=visible)
 
 
+@admin.register(ReferenceCounter)
+class ReferenceCounterAdmin(HouseAdmin):
+    list_display = ["series", "last"]
+    search_fields = ["series"]
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(HouseAdmin):
+    list_display = ["key", "user", "incident", "created_at"]
+    list_select_related = ["user", "incident"]
+    ordering = ["-created_at"]
+
+
 def _timeline(_request: HttpRequest, incident: Incident) -> panels.Panel:
     entries = incident.timeline.select_related("actor").order_by("-at", "-id")[:200]
     rows = format_html_join(
@@ -165,19 +209,6 @@ def _figures(_request: HttpRequest, incident: Incident) -> panels.Panel:
     return panels.Panel("Figures", format_html("<table><tbody>{}</tbody></table>", rows))
 
 
-def _people(_request: HttpRequest, incident: Incident) -> panels.Panel | None:
-    held = incident.roles.filter(until=None).select_related("user")
-    rows = format_html_join("", "<li>{}: {}</li>", ((r.get_role_display(), r.user) for r in held))
-    items = format_html_join(
-        "",
-        "<li>{} {}</li>",
-        (("☑" if item.ticked_at else "☐", item.text) for item in incident.checklist.all()),
-    )
-    if not rows and not items:
-        return None
-    return panels.Panel("Roles and checklist", format_html("<ul>{}{}</ul>", rows, items))
-
-
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -187,5 +218,4 @@ def _duration(seconds: float) -> str:
 
 
 panels.register("incident", _figures, order=10)
-panels.register("incident", _people, order=20)
 panels.register("incident", _timeline, order=90)

@@ -90,11 +90,7 @@ def declare(
     drills. Raises DomainError for an empty title, an unknown severity, a start in the future.
     """
     title = require_text(title, "The title", field="title", longest=300)
-    if severity and severity not in Severity.values:
-        raise DomainError(
-            f"{severity!r} is no severity; use one of {', '.join(Severity.values)}.",
-            field="severity",
-        )
+    _require_known(severity)
     reservation = reservation or reserve_reference(service)
     with transaction.atomic():
         now = clock.now()
@@ -118,19 +114,33 @@ def declare(
             recurrence_of=recurrence_of,
         )
         people = _apply_expectation(incident, signal, now) or list(audience)
-        incident.save(force_insert=True)
-        if people:
-            incident.audience.set(people)
-        start_target_clocks(incident, now)
-        record(
-            incident,
-            Kind.DECLARED,
-            actor=actor,
-            at=now,
-            summary=f"{incident.severity} declared{f' by {via}' if via else ''}: {title}",
-            data={"severity": incident.severity, "service": service.slug},
-        )
+        _begin(incident, people)
     return incident
+
+
+def _require_known(severity: str | None) -> None:
+    if severity and severity not in Severity.values:
+        raise DomainError(
+            f"{severity!r} is no severity; use one of {', '.join(Severity.values)}.",
+            field="severity",
+        )
+
+
+def _begin(incident: Incident, audience: list[User]) -> None:
+    """Store it, start its clocks and announce it."""
+    incident.save(force_insert=True)
+    if audience:
+        incident.audience.set(audience)
+    start_target_clocks(incident, incident.declared_at)
+    via = f" by {incident.declared_via}" if incident.declared_via else ""
+    record(
+        incident,
+        Kind.DECLARED,
+        actor=incident.declared_by,
+        at=incident.declared_at,
+        summary=f"{incident.severity} declared{via}: {incident.title}",
+        data={"severity": incident.severity, "service": incident.service.slug},
+    )
 
 
 def _apply_expectation(

@@ -117,7 +117,7 @@ def resolve(
     """
     incident = lock(incident)
     require_open(incident, "resolve it again")
-    now, policy = clock.now(), policy_of(incident)
+    now = clock.now()
     incident.root_cause = root_cause.strip() or incident.root_cause
     incident.suspected_cause = (
         suspected_cause.strip() or incident.suspected_cause or incident.root_cause
@@ -125,14 +125,7 @@ def resolve(
     incident.mitigation = mitigation.strip() or incident.mitigation
     incident.mitigation_kind = _known_kind(kind) if kind else incident.mitigation_kind
     incident.resolution = resolution.strip() or incident.resolution
-    missing = unmet(
-        incident,
-        policy,
-        now,
-        target=Status.RESOLVED,
-        attestations=incident.attestations.all() if policy.required_attestations else (),
-    )
-    if missing:
+    if missing := _unmet_to_resolve(incident, now):
         _override(incident, missing, override_reason, actor, now)
     if incident.status == Status.INVESTIGATING:
         _enter_identified(incident, now, incident.suspected_cause, actor)
@@ -233,6 +226,12 @@ def _known_kind(kind: str) -> str:
         kinds = ", ".join(Incident.MitigationKind.values)
         raise DomainError(f"{kind!r} is no kind of mitigation; use one of {kinds}.", field="kind")
     return kind
+
+
+def _unmet_to_resolve(incident: Incident, now: datetime) -> list[Unmet]:
+    policy = policy_of(incident)
+    stated = incident.attestations.all() if policy.required_attestations else ()
+    return unmet(incident, policy, now, target=Status.RESOLVED, attestations=stated)
 
 
 def _override(

@@ -189,7 +189,7 @@ def _to_own_last_resort(letter: Letter, now: datetime) -> list[Delivery]:
 
 
 def _superusers() -> Iterable[Address]:
-    if not settings.EMAIL_HOST:
+    if not settings.SMTP_HOST:
         return []
     people = User.objects.filter(is_superuser=True, is_active=True).exclude(email="")
     return [Address(Channel.EMAIL, email) for email in people.values_list("email", flat=True)]

@@ -68,7 +68,7 @@ def _check_host(plugin: Any) -> None:
     if settings.WEBHOOK_ALLOW_PRIVATE or not any("{host}" in t for t in plugin.templates):
         return
     try:
-        network.resolve(plugin.host, getattr(plugin, "port", None) or 443, allow_private=False)
+        network.look_up(plugin.host, getattr(plugin, "port", None) or 443, allow_private=False)
     except network.PrivateAddress as error:
         raise TransportError(str(error), permanent=True) from error
     except OSError:

@@ -26,7 +26,7 @@ def check(address: str) -> None:
 
 
 def send(outgoing: Outgoing) -> Sent:
-    if not settings.EMAIL_HOST:
+    if not settings.SMTP_HOST:
         raise TransportError("SMTP_HOST is not set.", permanent=True)
     check(outgoing.address)
     message = _message(outgoing)
@@ -46,12 +46,12 @@ def send(outgoing: Outgoing) -> Sent:
 def _server() -> EmailBackend:
     return EmailBackend(
         alias="outbox",
-        host=settings.EMAIL_HOST,
-        port=settings.EMAIL_PORT,
-        username=settings.EMAIL_HOST_USER,
-        password=settings.EMAIL_HOST_PASSWORD,
-        use_tls=settings.EMAIL_USE_TLS,
-        use_ssl=settings.EMAIL_USE_SSL,
+        host=settings.SMTP_HOST,
+        port=settings.SMTP_PORT,
+        username=settings.SMTP_USER,
+        password=settings.SMTP_PASSWORD,
+        use_tls=settings.SMTP_STARTTLS,
+        use_ssl=settings.SMTP_SSL,
         timeout=SECONDS,
     )
 

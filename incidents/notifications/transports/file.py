@@ -40,8 +40,8 @@ def send(outgoing: Outgoing) -> Sent:
 
 
 def _path(address: str) -> Path:
-    folder = Path(settings.DATA_DIR).resolve()
-    path = (folder / address).resolve()
+    folder = Path(os.path.realpath(settings.DATA_DIR))
+    path = Path(os.path.realpath(folder / address))
     if not path.is_relative_to(folder) or path == folder:
         raise TransportError(f"{address!r} is not a file inside DATA_DIR.", permanent=True)
     return path

@@ -44,7 +44,7 @@ def is_public(address: str) -> bool:
     return ip in _PUBLIC_V6 and not any(ip in network for network in _DENIED_V6)
 
 
-def resolve(host: str, port: int, *, allow_private: bool) -> list[tuple[Any, ...]]:
+def look_up(host: str, port: int, *, allow_private: bool) -> list[tuple[Any, ...]]:
     """Every address of `host` as `socket.getaddrinfo` tells it.
 
     Raises PrivateAddress when one of them is not public, OSError when there is none.
@@ -57,7 +57,7 @@ def resolve(host: str, port: int, *, allow_private: bool) -> list[tuple[Any, ...
 
 
 class CheckedBackend(httpcore.NetworkBackend):
-    """Connects as `resolve` allows, and ends everything at `deadline` (monotonic seconds)."""
+    """Connects as `look_up` allows, and ends everything at `deadline` (monotonic seconds)."""
 
     def __init__(self, *, deadline: float, allow_private: bool) -> None:
         self._deadline, self._allow_private = deadline, allow_private
@@ -71,7 +71,7 @@ class CheckedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception = OSError(f"{host} has no address.")
-        for *_, where in resolve(host, port, allow_private=self._allow_private):
+        for *_, where in look_up(host, port, allow_private=self._allow_private):
             patience = min(CONNECT_SECONDS, remaining(self._deadline))
             try:
                 stream = httpcore.SyncBackend().connect_tcp(str(where[0]), port, patience)
