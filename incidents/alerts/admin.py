@@ -35,7 +35,8 @@ class SourceAdmin(HouseAdmin):
     def how_to_send(self, source: Source) -> SafeString:
         body = '{"summary": "Checkout answers 503", "service": "checkout", "severity": "SEV2"}'
         return format_html(
-            "<p>Key: <code>{}</code></p><pre class=\"whitespace-pre-wrap break-all\">curl -H 'Content-Type: application/json' \\\n"
+            '<p>Key: <code>{}</code></p><pre class="whitespace-pre-wrap break-all">'
+            "curl -H 'Content-Type: application/json' \\\n"
             "  -d '{}' \\\n  {}</pre>",
             source.key,
             body,
