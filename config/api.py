@@ -13,7 +13,7 @@ from django.core.exceptions import (
 )
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views import defaults
 from django_fsm import TransitionNotAllowed
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -235,7 +235,7 @@ def _answer(document: dict[str, Any]) -> HttpResponse:
 
 # --- Addresses, below /api/ -----------------------------------------------------------------------
 
-api_urlpatterns = [
+api_urlpatterns: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     # Before the router's /alerts/{id}/. A monitor that forgets the last slash must not lose a page.

@@ -23,6 +23,8 @@ from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES, TEXTAREA_CLASSES
 from incidents.core import panels
 from incidents.core.errors import DomainError, Forbidden, Refused
 
+STYLES = {"Textarea": TEXTAREA_CLASSES, "Select": SELECT_CLASSES}
+
 
 class VerbForm(forms.Form):
     """Asks for what one verb needs; `self.subject` and `self.user` are known to the fields."""
@@ -31,11 +33,8 @@ class VerbForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.subject, self.user = subject, user
         for field in self.fields.values():
-            styles = {
-                forms.Textarea: [*TEXTAREA_CLASSES],
-                forms.Select: [*SELECT_CLASSES],
-            }.get(type(field.widget), [*INPUT_CLASSES])
             if not isinstance(field.widget, forms.CheckboxInput):
+                styles = STYLES.get(type(field.widget).__name__, INPUT_CLASSES)
                 field.widget.attrs["class"] = " ".join(styles)
         self.prepare()
 

@@ -23,7 +23,7 @@ class Command(BaseCommand):
         if not no_beat:
             # Threads, and a schedule in memory: the in-memory broker is in this process only, and
             # a beat that fires twice or late does no harm.
-            service = beat.EmbeddedService(
+            service: Any = beat.EmbeddedService(
                 app, thread=True, max_interval=1, scheduler_cls=beat.Scheduler
             )
             signals.worker_ready.connect(lambda **_: service.start(), weak=False)

@@ -1,6 +1,6 @@
 """Admin pages of people, teams, services and policies: the nouns that managers keep in order."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -84,7 +84,7 @@ class PersonAdmin(UserAdmin, ModelAdmin):
         ("Person", {"fields": ["first_name", "last_name", "email", "timezone"]}),
     ]
     add_fieldsets = [(None, {"fields": ["username", "email", "password1", "password2"]})]
-    filter_horizontal: list[str] = []
+    filter_horizontal: ClassVar[list[str]] = []
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_staff)
@@ -173,7 +173,8 @@ class ApiTokenAdmin(HouseAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         tokens: QuerySet[ApiToken] = super().get_queryset(request)
-        return tokens if request.user.is_superuser else tokens.filter(user_id=request.user.pk)
+        user: Any = request.user
+        return tokens if user.is_superuser else tokens.filter(user=user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_staff)

@@ -8,7 +8,15 @@ from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 from incidents.core import services
 from incidents.core.adminsite import Verb, VerbForm, offer
 from incidents.core.criteria import following
-from incidents.core.models import Incident, IncidentRole, Service, Severity, Status, User
+from incidents.core.models import (
+    ChecklistItem,
+    Incident,
+    IncidentRole,
+    Service,
+    Severity,
+    Status,
+    User,
+)
 from incidents.core.services.facts import CORRECTABLE
 
 
@@ -148,7 +156,7 @@ class ChecklistForm(VerbForm):
 
 
 class TickForm(VerbForm):
-    item = forms.ModelChoiceField(queryset=None)
+    item = forms.ModelChoiceField(ChecklistItem.objects.none())
 
     def prepare(self) -> None:
         left = self.subject.checklist.filter(ticked_at=None)
