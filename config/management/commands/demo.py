@@ -88,15 +88,16 @@ def _play(console: Console, things: ExitStack, port: int, *, once: bool) -> None
     incident = story.play()
     console.print(f"\n[bold]{incident['reference']}[/] is {incident['status']}.", highlight=False)
     console.print(scoreboard(incident))
+    if once:
+        return
     console.print(
         f"Look around: [bold]{url}/admin/[/]  log in as [bold]{known['username']}[/] with "
         f"[bold]{known['password']}[/]",
         highlight=False,
     )
-    if not once:
-        console.print("It keeps running until you press Ctrl-C.")
-        while True:
-            pause(1)
+    console.print("It keeps running until you press Ctrl-C.")
+    while True:
+        pause(1)
 
 
 def _up(url: str) -> list[str]:
