@@ -217,6 +217,24 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "Severity": "incidents.core.models.Severity",
+        "IncidentStatus": "incidents.core.models.Status",
+        "Outcome": "incidents.core.models.Incident.Outcome",
+        "MitigationKind": "incidents.core.models.Incident.MitigationKind",
+        "TimelineKind": "incidents.core.models.Kind",
+        "TeamRole": "incidents.core.models.Role",
+        "IncidentRole": "incidents.core.models.IncidentRole",
+        "AlertStatus": "incidents.alerts.models.Alert.Status",
+        "SourceKind": "incidents.alerts.models.Source.Kind",
+        "RotationKind": "incidents.oncall.models.Rotation.Kind",
+        "TargetKind": "incidents.escalation.models.LevelTarget.Kind",
+        "EscalationState": "incidents.escalation.models.Escalation.State",
+        "TimerState": "incidents.timers.models.Timer.State",
+        "DeliveryState": "incidents.notifications.models.Delivery.State",
+        "AttemptOutcome": "incidents.notifications.models.Attempt.Outcome",
+        "Channel": "incidents.notifications.models.Channel",
+    },
 }
 
 # --- Words, time, files -------------------------------------------------------------------------
