@@ -179,8 +179,11 @@ def _fire_again(alert: Alert, incident: Incident, now: datetime) -> Receipt:
 def _recur(
     source: Source, signal: Signal, alert: Alert, earlier: Incident, now: datetime
 ) -> Receipt:
-    """Its incident was resolved: reopen that, or declare a new one."""
-    window = earlier.revision.reopen_window
+    """Its incident was resolved: reopen that, or declare a new one.
+
+    A drill that is over stays over: whether this is another one, what is expected now decides.
+    """
+    window = None if earlier.is_drill else earlier.revision.reopen_window
     if window is None or earlier.resolved_at is None or now - earlier.resolved_at > window:
         return _declare(source, signal, now, instead_of=alert)
     with transaction.atomic():

@@ -41,7 +41,12 @@ class WorkingCalendar:
     def _holidays(self) -> holidays.HolidayBase | dict[date, str]:
         if not self.country:
             return {}
-        return holidays.country_holidays(self.country, subdiv=self.subdivision or None)
+        try:
+            country = self.country.upper()
+            return holidays.country_holidays(country, subdiv=self.subdivision or None)
+        except NotImplementedError:
+            # A slip in a setting must not refuse every incident that counts in working time.
+            return {}
 
     def is_working_day(self, day: date) -> bool:
         return day.weekday() in self.days and day not in self._holidays

@@ -51,18 +51,17 @@ def routes(methods: Iterable[Method], rules: Iterable[Rule], *, account_email: s
     """Every way to a person, in the order in which they are tried; empty: unreachable.
 
     Rules say which methods are used at once or after a delay; the other methods wait until one is
-    given up. Without rules the first method is used. `account_email` is for people without any
+    given up. Without rules the first method is used. The soonest is used at once in any case. `account_email` is for people without any
     method; empty where no mail server is set up.
     """
     known = {m.id: m for m in sorted(methods, key=lambda m: (m.position, m.id))}
     if not known:
         address = Address(Channel.EMAIL, account_email)
         return [Route(address, None, timedelta(0))] if account_email else []
-    order = [rule.method_id for rule in _soonest_first(rules, known)]
+    order = [rule.method_id for rule in _soonest_first(rules, known)] or [next(iter(known))]
     delays = {rule.method_id: rule.delay for rule in rules if rule.method_id in known}
-    if not order:
-        order = [next(iter(known))]
-        delays = {order[0]: timedelta(0)}
+    # The method that was to be used at once may have been removed since the rules were made.
+    delays[order[0]] = timedelta(0)
     rest = [method_id for method_id in known if method_id not in delays]
     return [
         Route(known[method_id].address, method_id, delays.get(method_id))

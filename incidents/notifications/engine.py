@@ -117,7 +117,7 @@ def _job(parcel: Parcel, lane: Lane) -> None:
             parcel = following
             elsewhere = _work(parcel)
             _heart.release(parcel.delivery.pk, parcel.lease)
-            if elsewhere:
+            if elsewhere and not lane.closed:
                 dispatch()
             following = _next(lane)
     finally:

@@ -128,17 +128,17 @@ def _run(claimed: Sequence[Timer]) -> None:
 def _handle(claimed: Sequence[Timer]) -> list[int]:
     """Make the batch happen; gives the timers that others are busy with just now."""
     subjects = _lock_subjects(claimed)
-    ours = Timer.objects.select_for_update(no_key=True, skip_locked=True).filter(
-        pk__in=[timer.pk for timer in claimed], claim=claimed[0].claim
-    )
+    # Of a busy subject not even the timers are locked: who has it may be about to change them.
+    free = [timer.pk for timer in claimed if (timer.subject_type, timer.subject_id) in subjects]
+    # Pending: it may have been cancelled since the claim.
+    ours = Timer.objects.pending().select_for_update(no_key=True, skip_locked=True)
+    ours = ours.filter(pk__in=free, claim=claimed[0].claim)
     now = clock.now()
     due: dict[str, list[Due]] = defaultdict(list)
     ended: dict[str, list[int]] = defaultdict(list)
     seen: set[int] = set()
     for timer in sorted(ours, key=lambda timer: timer.due_at):
-        subject = subjects.get((timer.subject_type, timer.subject_id), _BUSY)
-        if subject is _BUSY:
-            continue
+        subject = subjects[timer.subject_type, timer.subject_id]
         seen.add(timer.pk)
         if timer.attempts > MAX_CRASHES:
             _quarantine(timer, now)
@@ -211,7 +211,7 @@ def _push_back(timer: Timer, error: Exception) -> None:
     now = clock.now()
     failures = timer.failures + (subject is not _BUSY)
     delay = min(timedelta(seconds=5 * 2 ** min(failures - 1, 10)), LONGEST_BACKOFF)
-    pushed = Timer.objects.filter(pk=timer.pk, claim=timer.claim).update(
+    pushed = Timer.objects.pending().filter(pk=timer.pk, claim=timer.claim).update(
         due_at=now + delay,
         failures=failures,
         attempts=0,

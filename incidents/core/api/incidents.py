@@ -208,13 +208,13 @@ class IncidentViewSet(mixins.ListModelMixin, IncidentDoor):
     @verb(asks.Merge)
     def merge(self, request: Request, reference: str) -> Response:
         """This is the same as another incident and ends as its duplicate."""
-        facts = self.facts()
+        incident, facts = self.incident(), self.facts()
         visible = Incident.objects.visible_to(self.actor)
         into = visible.filter(reference=facts["into"]).first()
         if into is None:
             raise DomainError("There is no such incident to merge into.", field="into")
         facts["into"] = into
-        return self._shown(core.merge(self.incident(), actor=self.actor, **facts))
+        return self._shown(core.merge(incident, actor=self.actor, **facts))
 
     @verb(asks.ChangeSeverity)
     def change_severity(self, request: Request, reference: str) -> Response:

@@ -192,6 +192,7 @@ class TimelineEntryOut(serializers.ModelSerializer):
 class SeverityPolicyOut(serializers.ModelSerializer):
     """Targets and cadences of one severity, in seconds; null: not measured."""
 
+    detect_target = Seconds(allow_null=True)
     respond_target = Seconds(allow_null=True)
     identify_target = Seconds(allow_null=True)
     mitigate_target = Seconds(allow_null=True)
@@ -205,7 +206,8 @@ class SeverityPolicyOut(serializers.ModelSerializer):
     class Meta:
         model = SeverityPolicy
         fields = [
-            *("severity", "label", "definition", "response", "respond_target", "respond_ends"),
+            *("severity", "label", "definition", "response", "detect_target"),
+            *("respond_target", "respond_ends"),
             *("identify_target", "mitigate_target", "resolve_target", "business_hours"),
             *("ticket_business_days", "update_cadence", "monitoring_window", "required_roles"),
             *("resolution_criteria", "required_attestations"),

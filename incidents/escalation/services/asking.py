@@ -142,7 +142,9 @@ def save(escalations: Sequence[Escalation]) -> None:
 
 def start(incident: Incident, *, now: datetime) -> None:
     """It was declared: the first people are asked in the very same transaction."""
-    begin(incident, Escalation(incident=incident), now=now)
+    begin(
+        incident, Escalation(incident=incident), now=now, counted_from=incident.clock_starts_at
+    )
 
 
 def restart(incident: Incident, *, now: datetime, prompt: str) -> None:
@@ -159,9 +161,11 @@ def begin(
     prompt: str = "",
     actor: User | None = None,
     again: bool = False,
+    counted_from: datetime | None = None,
 ) -> None:
     """Stand before the first level of the policy that applies, and take the first step.
 
+    `again`: a ticket only if it was one; `counted_from`: from when its deadline is, by default now.
     A failure in here never undoes what happened to the incident: the last resort is told at once
     and the clock tries again.
     """
@@ -174,13 +178,13 @@ def begin(
                 escalation.is_ticket = severity.response == SeverityPolicy.Response.TICKET
             due_at = None
             if escalation.is_ticket:
-                counted_from = now if again else incident.clock_starts_at
-                due_at = _deadline(incident, severity, counted_from)
+                due_at = _deadline(incident, severity, counted_from or now)
             ask([Run(incident, escalation, severity, prompt, actor, due_at, plan)], now=now)
     except Exception:
         logger.exception("Unable to ask anybody about %s", incident.reference)
         reason = "asking people failed because of an error in Tocsin"
-        last_resort.rescue(incident, reason, now=now, try_again=True)
+        escalation.cycle, escalation.level = 1, 0
+        last_resort.rescue(incident, reason, now=now, anew=escalation)
 
 
 def _deadline(incident: Incident, severity: SeverityPolicy, start: datetime) -> datetime:

@@ -7,7 +7,7 @@ from incidents.core.models import Incident, Kind
 from incidents.core.services import Draft
 from incidents.escalation.models import Escalation, Page
 from incidents.escalation.services import last_resort
-from incidents.escalation.services.steps import LAST_RESORT, STEP
+from incidents.escalation.services.steps import LAST_RESORT, LAST_RESORT_EVERY, STEP
 from incidents.notifications import services as notifications
 from incidents.notifications.models import Delivery, DeliveryQuerySet
 from incidents.timers import services as timers
@@ -68,11 +68,14 @@ def rescue_from(incident: Incident, timer: Timer, reason: str, *, now: datetime)
     if not incident.is_open:
         return
     why = f"its timer {timer.kind} does not run: {reason}"
-    if timer.kind == LAST_RESORT:
-        # Telling is what fails. Where it was given up for good, it is begun anew.
-        if not Timer.objects.pending().of(incident).filter(kind=LAST_RESORT).exists():
-            last_resort.repeat(incident, now=now)
-    elif incident.is_acknowledged:
-        last_resort.tell_guarded(incident, why, now=now)
-    else:
+    if not incident.is_acknowledged and timer.kind != LAST_RESORT:
         last_resort.rescue(incident, why, now=now)
+        return
+    if timer.kind != LAST_RESORT:
+        last_resort.tell_guarded(incident, why, now=now)
+    # Telling, or the end of a snooze, is what fails. Given up for good, it is begun anew: nothing
+    # else would ever ask for this incident again.
+    if not Timer.objects.pending().of(incident).filter(kind=timer.kind).exists():
+        later = now + LAST_RESORT_EVERY
+        again = timers.Wanted(timer.kind, incident, later, epoch=timer.epoch)
+        timers.schedule_many([again], now=now)

@@ -56,20 +56,22 @@ def repeat(incident: Incident, *, now: datetime) -> None:
     timers.schedule_many([timers.Wanted(LAST_RESORT, incident, now + LAST_RESORT_EVERY)], now=now)
 
 
-def rescue(incident: Incident, reason: str, *, now: datetime, try_again: bool = False) -> None:
+def rescue(
+    incident: Incident, reason: str, *, now: datetime, anew: Escalation | None = None
+) -> None:
     """Something in here is broken: the last resort is told at once, and again.
 
-    `try_again`: a step is due now, so that paging goes on as soon as it can. Whatever else fails
-    in here, the timers stand in the end.
+    `anew`: the asking was to begin from there; the step is due now, so that paging goes on as soon
+    as it can. Whatever else fails in here, the timers stand in the end.
     """
     told = tell_guarded(incident, reason, now=now)
     # Where even that failed, the clock is to do it as soon as it works again.
     again = now + LAST_RESORT_EVERY if told is not None else now
     wanted = [timers.Wanted(LAST_RESORT, incident, again)]
-    if try_again:
+    if anew is not None:
         wanted.append(timers.Wanted(STEP, incident, now, epoch=incident.paging_epoch))
     timers.schedule_many(wanted, now=now)
-    _mark_exhausted(incident, reason, now)
+    _mark_exhausted(incident, reason, now, anew)
     core.record_many([exhaustion(incident, reason, told or 0)], at=now)
 
 
@@ -83,17 +85,16 @@ def tell_guarded(incident: Incident, reason: str, *, now: datetime) -> int | Non
         return None
 
 
-def _mark_exhausted(incident: Incident, reason: str, now: datetime) -> None:
+def _mark_exhausted(
+    incident: Incident, reason: str, now: datetime, anew: Escalation | None
+) -> None:
+    escalation = anew or Escalation(incident=incident)
+    escalation.state, escalation.reason = Escalation.State.EXHAUSTED, reason
+    escalation.exhausted_at = now
+    beginning = ["policy", "is_rerouted", "cycle", "level", "links_from_epoch"]
     Escalation.objects.bulk_create(
-        [
-            Escalation(
-                incident=incident,
-                state=Escalation.State.EXHAUSTED,
-                exhausted_at=now,
-                reason=reason,
-            )
-        ],
+        [escalation],
         update_conflicts=True,
         unique_fields=["incident"],
-        update_fields=["state", "exhausted_at", "reason"],
+        update_fields=["state", "exhausted_at", "reason", *(beginning if anew else [])],
     )
