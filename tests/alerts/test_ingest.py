@@ -364,3 +364,28 @@ def test_a_resolved_alert_of_a_duplicate_makes_no_relapse(
 
     incident.refresh_from_db()
     assert incident.recovered_at is not None
+
+
+def test_an_outage_soon_after_a_drill_is_no_drill(
+    send: Send, bob: User, clock: VirtualClock
+) -> None:
+    expected = core.expect_signal(
+        matchers={"service": "checkout"}, until=clock.at + timedelta(hours=1), audience=[bob]
+    )
+    send()
+    drill = Incident.objects.get()
+    allow_reopening(drill, timedelta(minutes=30))
+    resolve(drill, bob)
+    core.withdraw_expectation(expected)
+    clock.forward(minutes=5)
+
+    answer = send()
+
+    drill.refresh_from_db()
+    outage = Incident.objects.latest("pk")
+    assert answer.json()["action"] == "declared"
+    assert drill.is_drill
+    assert not drill.is_open
+    assert outage.recurrence_of == drill
+    assert not outage.is_drill
+    assert not outage.is_private

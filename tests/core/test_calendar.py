@@ -58,3 +58,12 @@ def test_it_is_read_from_what_a_runbook_stores():
     assert calendar.zone == "Asia/Kathmandu"
     assert calendar.opens == time(10)
     assert calendar.country == "NP"
+
+
+def test_an_unknown_country_has_no_holidays_and_stops_nobody():
+    start = at("2026-03-02T10:00+00:00")
+
+    assert WorkingCalendar(country="ZZ").add(start, timedelta(hours=3)) == at(
+        "2026-03-02T13:00+00:00"
+    )
+    assert not WorkingCalendar(country="de").is_working_day(start.date().replace(month=1, day=1))

@@ -1,5 +1,8 @@
 """When asking itself fails."""
 
+import threading
+from datetime import timedelta
+
 import pytest
 
 from incidents.core import services as core
@@ -165,3 +168,75 @@ def test_timers_of_others_are_none_of_its_business(declared, phones, clock, erro
     settle()
 
     assert phones.take() == []
+
+
+# --- A beginning that fails, a timer that is given up for good ------------------------------------
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """While it is set, nobody can be looked up."""
+    real, broken = targets.gather, threading.Event()
+
+    def gather(*args, **options):
+        if broken.is_set():
+            raise RuntimeError("Nobody can be looked up")
+        return real(*args, **options)
+
+    monkeypatch.setattr(targets, "gather", gather)
+    return broken
+
+
+def test_reopening_that_fails_at_first_begins_with_the_first_level(
+    declared, phones, clock, alice, broken, errors_expected
+):
+    for _ in range(8):
+        settle()
+        clock.forward(minutes=10)
+    core.dismiss(declared, reason="No", actor=alice)
+    settle()
+    phones.take()
+
+    broken.set()
+    core.reopen(declared, reason="It was real", actor=alice)
+    broken.clear()
+    settle()
+
+    assert phones.paged() == ["bob", "duty"]
+    assert Escalation.objects.get().links_from_epoch == Incident.objects.get().paging_epoch
+
+
+def test_rerouting_that_fails_at_first_still_goes_to_the_other_policy(
+    declared, phones, alice, dana, broken, errors_expected
+):
+    levels = [{"timeout": FIVE, "targets": [{"kind": "person", "user": dana}]}]
+    other = escalation.create_policy(name="Other", levels=levels, actor=None)
+    settle()
+    phones.take()
+
+    broken.set()
+    escalation.reroute(declared, policy=other, reason="It is theirs", actor=alice)
+    broken.clear()
+    settle()
+
+    assert phones.paged() == ["dana", "duty"]
+    assert Escalation.objects.get().policy == other
+
+
+def test_the_end_of_a_snooze_that_is_quarantined_is_tried_again(
+    declared, phones, clock, bob, errors_expected
+):
+    settle()
+    until = clock.at + timedelta(hours=1)
+    core.snooze(declared, until=until, reason="It can wait", actor=bob)
+    settle()
+    phones.take()
+    Timer.objects.filter(kind="core.snooze_end").update(attempts=engine.MAX_CRASHES)
+
+    clock.forward(hours=1)
+    settle()
+    assert phones.paged() == ["duty"]
+    clock.forward(minutes=30)
+    settle()
+
+    assert phones.paged() == ["bob"]

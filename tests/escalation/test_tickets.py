@@ -144,3 +144,20 @@ def test_a_ticket_that_was_resolved_is_forgotten(ticket, phones, clock, bob):
     settle()
 
     assert phones.take() == []
+
+
+def test_a_reopened_ticket_has_until_the_next_close_of_business(
+    policy, service, clock, phones, alice
+):
+    incident = core.declare(title="A typo", service=service, severity="SEV4")
+    core.dismiss(incident, reason="No", actor=alice)
+    settle()
+    phones.take()
+
+    clock.forward(days=7)
+    core.reopen(incident, reason="It is one", actor=alice)
+    settle()
+
+    assert phones.told() == ["bob"]
+    due = Timer.objects.pending().get(kind="escalation.ticket_due")
+    assert due.due_at > clock.at

@@ -15,7 +15,7 @@ from incidents.notifications import claims, engine, services
 from incidents.notifications.models import Attempt, Delivery
 from incidents.notifications.transports.base import TransportError
 from incidents.timers import clock as house_clock
-from tests.chaos.servers import eventually
+from tests.chaos.servers import Manner, eventually
 from tests.notifications.conftest import claim, order, page
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
@@ -277,3 +277,17 @@ def test_the_next_address_follows_without_waiting_for_a_tick(incident: Incident,
     engine.dispatch()
 
     eventually(lambda: Delivery.objects.filter(address="desk", state="sent").exists())
+
+
+def test_nothing_new_is_claimed_while_it_shuts_down(incident, bob, reach, receiver, settings):
+    settings.WEBHOOK_ALLOW_PRIVATE = True
+    reach(bob, receiver.url, kind="webhook")
+    reach(bob, "desk", kind="console")
+    receiver._behave(Manner(status=410, delay=0.5))
+    page(incident, bob)
+    engine.dispatch()
+    receiver.wait_for(1)
+
+    engine.shutdown(wait=True)
+
+    assert engine._lanes == {}

@@ -159,3 +159,11 @@ def test_it_honours_a_wish_to_be_left_alone_that_ends_in_time():
 
 def test_it_never_hammers_whoever_asks_to_wait_for_nothing():
     assert after(retry_after=0.0) == NOW + timedelta(seconds=1)
+
+
+def test_the_soonest_method_is_used_at_once_when_the_one_before_it_was_removed():
+    rules = [Rule(3, 10 * MINUTE), Rule(2, 5 * MINUTE), Rule(99, timedelta(0))]
+
+    ways = decisions.routes(METHODS, rules, account_email="")
+
+    assert names(ways) == [("chat", timedelta(0)), ("hook", 10 * MINUTE), ("mail", None)]

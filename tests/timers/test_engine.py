@@ -277,3 +277,51 @@ class TestOnPostgres:
         threading.Event().wait(0.3)
         engine.tick()
         assert ("Busy", "") in rings
+
+
+def test_it_does_nothing_for_a_timer_cancelled_after_the_claim(rings, team, clock):
+    services.schedule("test.ring", team, due_at=clock.at)
+    claimed = engine._claim(suspects=False)
+
+    services.cancel("test.ring", team)
+    engine._run(claimed)
+
+    assert rings == []
+    assert Timer.objects.get().state == Timer.State.CANCELLED
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_verb_does_not_wait_for_the_rest_of_the_batch(rings, team, clock):
+    """Its subject is busy, so the engine has no business with its timer."""
+    search = TeamFactory(name="Search", slug="search")
+    for subject in [team, search]:
+        services.schedule("test.ring", subject, due_at=clock.at)
+    handling, release = threading.Event(), threading.Event()
+
+    def slow(due, *, now):
+        rings.extend(one.subject.name for one in due)
+        handling.set()
+        release.wait(5)
+
+    engine.register("test.ring", model="incidents.Team", handle=slow)
+    others = threading.Thread(target=_tick_once)
+    with transaction.atomic():
+        Team.objects.select_for_update(no_key=True).get(pk=search.pk)
+        others.start()
+        assert handling.wait(5)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '500ms'")
+        cancelled = services.cancel("test.ring", search)
+    release.set()
+    others.join()
+
+    assert cancelled == 1
+    assert rings == ["Payments"]
+
+
+def _tick_once():
+    try:
+        engine._run(engine._claim(suspects=False))
+    finally:
+        connection.close()

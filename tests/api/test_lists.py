@@ -1,0 +1,68 @@
+"""Lists cost the same whatever their length, and filters find what people look for."""
+
+import pytest
+
+from incidents.core import services as core
+
+pytestmark = pytest.mark.django_db
+
+LISTS = [
+    *("incidents", "services", "teams", "people", "alerts", "sources", "schedules"),
+    *("escalation-policies", "pages", "deliveries", "timers", "tokens", "runbook-revisions"),
+]
+
+
+def declare(world, count):
+    for number in range(count):
+        core.declare(title=f"Outage {number}", service=world.service, severity="SEV1")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_longer_list_costs_no_more_queries(name, world, as_, django_assert_max_num_queries):
+    caller, counts = as_("administrator"), []
+    caller.get(f"/api/v1/{name}/")  # notes the token's use
+
+    for _ in range(2):
+        with django_assert_max_num_queries(12) as captured:
+            answer = caller.get(f"/api/v1/{name}/")
+        assert answer.status_code == 200, answer.content
+        counts.append(len(captured))
+        declare(world, 5)
+
+    assert counts[0] == counts[1]
+
+
+def test_pages_of_a_list_follow_each_other_without_a_gap(world, as_):
+    declare(world, 7)
+    caller, seen, address = as_("viewer"), [], "/api/v1/incidents/?page_size=4"
+
+    while address:
+        page = caller.get(address).json()
+        seen += [incident["reference"] for incident in page["results"]]
+        address = page["next"]
+
+    assert len(seen) == len(set(seen)) == 12
+    assert seen == sorted(seen, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ("state=closed", {"Checkout was down"}),
+        ("severity=SEV4", {"A typo"}),
+        ("status=identified", {"Checkout is odd"}),
+        ("search=typo", {"A typo"}),
+        ("service=nothing-like-it", set()),
+    ],
+)
+def test_filters_find_what_people_look_for(query, titles, world, as_):
+    page = as_("viewer").get(f"/api/v1/incidents/?{query}").json()
+
+    assert {incident["title"] for incident in page.get("results", [])} == titles
+
+
+def test_a_made_up_cursor_is_a_problem_not_a_crash(world, as_):
+    answer = as_("viewer").get("/api/v1/incidents/?cursor=nonsense")
+
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "application/problem+json"
