@@ -21,7 +21,7 @@ def secret_key(data_dir: Path) -> str:
         return given
     kept = data_dir / "secret_key"
     if not kept.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = data_dir / f"secret_key.{secrets.token_hex(4)}"
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(50))

@@ -126,7 +126,7 @@ if DATABASE_URL:
         DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 else:
     # SQLite 3.7.0 to 3.51.2 can corrupt a WAL database that several processes reset at once.
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     _journal = "WAL" if sqlite3.sqlite_version_info >= (3, 51, 3) else "TRUNCATE"
     DATABASES = {
         "default": {

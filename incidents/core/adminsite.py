@@ -11,9 +11,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -153,8 +152,8 @@ class HouseAdmin(ModelAdmin):
         if chosen is None:
             known = {v.name for v in _verbs[self.opts.label_lower]}
             if verb not in known:
-                raise PermissionDenied
-            messages.warning(request, f"{subject} has moved on; this cannot be done any more.")
+                raise Http404("There is nothing like that to do here.")
+            messages.warning(request, f"This cannot be done with {subject} as it stands now.")
             return redirect(page)
         form = chosen.form(request.POST or None, subject=subject, user=request.user)
         unmet: Sequence[Any] = ()
@@ -166,7 +165,7 @@ class HouseAdmin(ModelAdmin):
             except DomainError as error:
                 unmet = error.unmet if isinstance(error, Refused) else ()
                 field = error.field if error.field in form.fields else None
-                form.add_error(field, error.message)
+                form.add_error(field, "Not yet. First:" if unmet else error.message)
             else:
                 messages.success(request, f"{chosen.label}: done.")
                 return redirect(page)

@@ -28,7 +28,8 @@ def phases(incident: Incident, policy: SeverityPolicy, calendar: WorkingCalendar
         "respond": responded_at(incident, policy),
         "identify": incident.identified_at,
         "mitigate": incident.mitigating_at,
-        "resolve": incident.recovered_at or incident.resolved_at,
+        # Until it is resolved it may relapse, and then it was not over.
+        "resolve": None if incident.is_open else incident.recovered_at or incident.resolved_at,
     }
     result = [_detection(incident, policy)]
     for name, at in reached.items():

@@ -211,13 +211,17 @@ def _push_back(timer: Timer, error: Exception) -> None:
     now = clock.now()
     failures = timer.failures + (subject is not _BUSY)
     delay = min(timedelta(seconds=5 * 2 ** min(failures - 1, 10)), LONGEST_BACKOFF)
-    pushed = Timer.objects.pending().filter(pk=timer.pk, claim=timer.claim).update(
-        due_at=now + delay,
-        failures=failures,
-        attempts=0,
-        claim=None,
-        claimed_until=None,
-        last_error=repr(error),
+    pushed = (
+        Timer.objects.pending()
+        .filter(pk=timer.pk, claim=timer.claim)
+        .update(
+            due_at=now + delay,
+            failures=failures,
+            attempts=0,
+            claim=None,
+            claimed_until=None,
+            last_error=repr(error),
+        )
     )
     if pushed and failures == FAILURES_TO_ANNOUNCE and subject is not _BUSY:
         timer_failed.send(Timer, timer=timer, reason=repr(error))

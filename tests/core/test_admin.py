@@ -98,8 +98,28 @@ def test_a_move_that_somebody_else_made_first_is_not_made_twice(as_manager, inci
     assert Incident.objects.get().suspected_cause == "First"
 
 
+def test_nobody_sees_the_hash_of_a_password_but_who_may_set_it(as_manager, root):
+    root.set_password("something long enough")
+    root.save()
+
+    page = as_manager.get(reverse("admin:incidents_user_change", args=[root.pk]))
+
+    assert page.status_code == 200
+    assert root.password not in page.content.decode()
+
+
+def test_an_administrator_makes_a_token_for_somebody_else(client, root, bob):
+    client.force_login(root)
+
+    client.post(
+        reverse("admin:incidents_apitoken_add"), {"user": bob.pk, "name": "x", "scope": "respond"}
+    )
+
+    assert ApiToken.objects.get().user == bob
+
+
 def test_an_unknown_verb_is_refused(as_manager, incident):
-    assert as_manager.post(verb_url(incident, "explode")).status_code == 403
+    assert as_manager.post(verb_url(incident, "explode")).status_code == 404
 
 
 def test_a_viewer_sees_and_does_nothing(client, incident, team):

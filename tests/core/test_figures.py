@@ -45,9 +45,17 @@ def test_a_second_too_late_is_missed():
 
 
 def test_resolution_ends_at_recovery():
-    result = measured(detected_at=NOON, recovered_at=after(30), resolved_at=after(90))
+    over = {"status": "resolved", "recovered_at": after(30), "resolved_at": after(90)}
+
+    result = measured(detected_at=NOON, **over)
 
     assert (result["resolve"].seconds, result["resolve"].met) == (1800, True)
+
+
+def test_resolution_is_pending_while_it_may_relapse():
+    resolve = measured(detected_at=NOON, recovered_at=after(30))["resolve"]
+
+    assert (resolve.seconds, resolve.met) == (None, None)
 
 
 def test_a_phase_without_a_target_is_neither_met_nor_missed():

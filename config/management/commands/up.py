@@ -35,6 +35,7 @@ class Command(BaseCommand):
         web_threads: int,
         **_options: Any,
     ) -> None:
+        os.umask(0o077)  # database and key are nobody else's business
         host, port = _address(bind)
         if workers > 1 and not settings.REDIS_URL:
             raise CommandError("Several workers need a broker: set REDIS_URL.")

@@ -86,6 +86,13 @@ class PersonAdmin(UserAdmin, ModelAdmin):
     add_fieldsets = [(None, {"fields": ["username", "email", "password1", "password2"]})]
     filter_horizontal: ClassVar[list[str]] = []
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Nobody but those who may set it gets to see a password's hash."""
+        if obj is None or self.has_change_permission(request, obj):
+            return super().get_fieldsets(request, obj)
+        account = ["username", "is_active", "is_staff", "is_superuser"]
+        return [(None, {"fields": account}), self.fieldsets[1]]
+
     def has_module_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.is_staff)
 
@@ -157,9 +164,15 @@ class TokenForm(forms.ModelForm):
         fields = ["name", "scope", "expires_at"]
 
 
+class AnybodysTokenForm(TokenForm):
+    class Meta(TokenForm.Meta):
+        fields = ["user", *TokenForm.Meta.fields]
+        help_texts = {"user": "Who calls the API with it. Hand the secret over safely."}
+
+
 @admin.register(ApiToken)
 class ApiTokenAdmin(HouseAdmin):
-    """Everybody on the staff makes tokens for themselves; the secret is shown once."""
+    """The staff make tokens for themselves, administrators for anybody; shown once."""
 
     list_display = ["prefix", "name", "user", "scope", "last_used_at", "expires_at", "revoked_at"]
     list_filter = ["scope"]
@@ -168,7 +181,7 @@ class ApiTokenAdmin(HouseAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         if obj is None:
-            kwargs["form"] = TokenForm
+            kwargs["form"] = AnybodysTokenForm if request.user.is_superuser else TokenForm
         return super().get_form(request, obj, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
@@ -185,8 +198,8 @@ class ApiTokenAdmin(HouseAdmin):
     def save_model(
         self, request: HttpRequest, obj: ApiToken, form: ModelForm, change: bool
     ) -> None:
-        user: Any = request.user
-        token, secret = services.issue_token(user, **form.cleaned_data)
+        facts = {"user": request.user, **form.cleaned_data}
+        token, secret = services.issue_token(facts.pop("user"), **facts)
         obj.pk = token.pk
         messages.warning(request, f"Copy it now, it is not shown again: {secret}")
 

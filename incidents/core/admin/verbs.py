@@ -27,7 +27,11 @@ def _text(label: str, *, required: bool = True, rows: int = 3) -> forms.CharFiel
 
 
 def _moment(label: str) -> forms.SplitDateTimeField:
-    return forms.SplitDateTimeField(label=label, widget=UnfoldAdminSplitDateTimeWidget)
+    return forms.SplitDateTimeField(
+        label=label,
+        widget=UnfoldAdminSplitDateTimeWidget,
+        help_text="YYYY-MM-DD and HH:MM, in the time zone of your profile (default UTC).",
+    )
 
 
 class DeclareForm(VerbForm):
@@ -187,8 +191,15 @@ offer(
         "acknowledge",
         "Acknowledge",
         lambda incident, actor, _facts: services.acknowledge(incident, actor=actor, via="admin"),
-        when=_open,
+        when=lambda incident: incident.is_open and not incident.is_acknowledged,
         order=10,
+    ),
+    Verb(
+        "join",
+        "Join",
+        lambda incident, actor, _facts: services.acknowledge(incident, actor=actor, via="admin"),
+        when=lambda incident: incident.is_open and incident.is_acknowledged,
+        order=42,
     ),
     Verb(
         "identify",

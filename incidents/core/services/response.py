@@ -99,14 +99,20 @@ def _give_back(incident: Incident) -> None:
 
 @transaction.atomic
 def snooze(incident: Incident, *, until: datetime, reason: str, actor: User) -> Incident:
-    """Leave it until `until`; whoever says so has acknowledged it. Then paging starts again."""
+    """Leave it until `until`; then paging starts again.
+
+    Where nobody had acknowledged it, whoever says so has; else it stays with who has it.
+    """
     incident = lock(incident)
     require_open(incident, "snooze it")
     reason = require_text(reason, "The reason", field="reason")
     now = clock.now()
     if until <= now:
         raise DomainError("Snooze until a moment in the future.", field="until")
-    _take(incident, actor, now)
+    if incident.is_acknowledged:
+        incident.paging_epoch += 1
+    else:
+        _take(incident, actor, now)
     incident.snoozed_until = until
     incident.save(
         update_fields=[

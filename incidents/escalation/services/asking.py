@@ -142,9 +142,7 @@ def save(escalations: Sequence[Escalation]) -> None:
 
 def start(incident: Incident, *, now: datetime) -> None:
     """It was declared: the first people are asked in the very same transaction."""
-    begin(
-        incident, Escalation(incident=incident), now=now, counted_from=incident.clock_starts_at
-    )
+    begin(incident, Escalation(incident=incident), now=now, counted_from=incident.clock_starts_at)
 
 
 def restart(incident: Incident, *, now: datetime, prompt: str) -> None:
