@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from django_fsm import TransitionNotAllowed
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework import exceptions
@@ -217,6 +218,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _answer(_document(500, _DETAILS[500], "internal"))
 
 
+# Exempt: a mistyped address is to be answered as such, not with a page about forgery.
+@csrf_exempt
 def nothing_here(request: HttpRequest) -> HttpResponse:
     """Any other address under /api/. Says so even where DEBUG would show Django's own page."""
     answer = _answer(_document(404, _DETAILS[404], "not_found"))

@@ -126,12 +126,14 @@ if DATABASE_URL:
         DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 else:
     # SQLite 3.7.0 to 3.51.2 can corrupt a WAL database that several processes reset at once.
-    DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    SQLITE_PATH = Path(env.str("SQLITE_PATH", default=str(DATA_DIR / "tocsin.sqlite3")))
+    SQLITE_PATH.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    SQLITE_PATH.touch(mode=0o600)  # what is in it is nobody else's business
     _journal = "WAL" if sqlite3.sqlite_version_info >= (3, 51, 3) else "TRUNCATE"
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": env.str("SQLITE_PATH", default=str(DATA_DIR / "tocsin.sqlite3")),
+            "NAME": str(SQLITE_PATH),
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
@@ -282,7 +284,11 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"apprise": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+    "loggers": {
+        "apprise": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+        "kombu.connection": {"level": "ERROR"},  # the in-memory broker has no host, indeed
+    },
 }
 structlog.configure(
     processors=[*_shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -1,14 +1,17 @@
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest
-from django.utils.html import format_html
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from incidents.alerts import services
 from incidents.alerts.api import address_of
 from incidents.alerts.models import Alert, Source
+from incidents.core import panels
 from incidents.core.adminsite import HouseAdmin, Verb, offer
+from incidents.core.models import Incident
 
 
 @admin.register(Source)
@@ -31,13 +34,25 @@ class SourceAdmin(HouseAdmin):
             fields.remove("how_to_send")
         return fields
 
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Straight to the page that shows the key."""
+        messages.success(request, f"{obj} can report now; below is how.")
+        return redirect("admin:alerts_source_change", obj.pk)
+
     @admin.display(description="How to send an alert")
     def how_to_send(self, source: Source) -> SafeString:
-        body = '{"summary": "Checkout answers 503", "service": "checkout", "severity": "SEV2"}'
+        service = source.service.slug if source.service else "checkout"
+        body = (
+            '{"dedup_key": "checkout-503", "status": "firing", "summary": "It answers 503", '
+            f'"service": "{service}", "severity": "SEV2"}}'
+        )
         return format_html(
             '<p>Key: <code>{}</code></p><pre class="whitespace-pre-wrap break-all">'
             "curl -H 'Content-Type: application/json' \\\n"
-            "  -d '{}' \\\n  {}</pre>",
+            "  -d '{}' \\\n  {}</pre>"
+            "<p>Send the same dedup_key with status resolved when it is over.</p>",
             source.key,
             body,
             address_of(source),
@@ -67,3 +82,29 @@ offer(
         may=lambda user, source: user.manages(source.team_id),
     ),
 )
+
+
+def _alerts(_request: HttpRequest, incident: Incident) -> panels.Panel | None:
+    rows = [
+        format_html(
+            '<tr><td class="pr-4 py-1 align-top">{}</td><td class="pr-4 py-1 align-top">{}</td>'
+            '<td class="pr-4 py-1 align-top">{} × {}</td><td class="py-1">{}</td></tr>',
+            alert.get_status_display(),
+            alert.summary,
+            alert.count,
+            alert.source,
+            format_html_join(
+                " ",
+                '<a class="underline" rel="noreferrer" href="{}">{}</a>',
+                ((link["href"], link["text"] or link["href"]) for link in alert.links),
+            ),
+        )
+        for alert in incident.alerts.select_related("source").order_by("-last_at")[:50]
+    ]
+    if not rows:
+        return None
+    body = format_html_join("", "{}", ((row,) for row in rows))
+    return panels.Panel("Alerts", format_html("<table><tbody>{}</tbody></table>", body))
+
+
+panels.register("incident", _alerts, order=30)

@@ -66,6 +66,9 @@ class ReceiptOut(serializers.Serializer):
     )
     dedup_key = serializers.CharField()
     incident = serializers.CharField(allow_null=True, help_text="Its reference.")
+    warnings = serializers.ListField(
+        child=serializers.CharField(), help_text="What was not understood and did no harm."
+    )
 
 
 class Intake(HouseView):
@@ -85,7 +88,8 @@ class Intake(HouseView):
         if not source.is_active:
             raise InactiveSource
         try:
-            receipt = services.ingest(source, parse(request.data))
+            signal = parse(request.data)
+            receipt = services.ingest(source, signal)
         except services.Overtaken:
             raise Busy from None
         answer = {
@@ -93,6 +97,7 @@ class Intake(HouseView):
             "action": receipt.action,
             "dedup_key": receipt.dedup_key,
             "incident": receipt.incident.reference if receipt.incident else None,
+            "warnings": list(signal.notes),
         }
         return Response(answer, status=status.HTTP_202_ACCEPTED)
 

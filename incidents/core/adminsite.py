@@ -22,6 +22,21 @@ from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES, TEXTAREA_CLASSES
 from incidents.core import panels
 from incidents.core.errors import DomainError, Forbidden, Refused
 
+
+class ClearDuration(forms.DurationField):
+    """Refuses a bare number: nobody who writes 5 for a timeout means five seconds."""
+
+    def clean(self, value: Any) -> Any:
+        if isinstance(value, str) and value.strip().isdigit():
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().clean(value)
+
+    default_error_messages = {
+        "invalid": "Write hours, minutes and seconds: 00:05:00 is five minutes."
+    }
+
+
+DURATIONS = {models.DurationField: {"form_class": ClearDuration}}
 STYLES = {"Textarea": TEXTAREA_CLASSES, "Select": SELECT_CLASSES}
 
 
@@ -76,6 +91,7 @@ class HouseAdmin(ModelAdmin):
     editable_by = "nobody"
     team_path = "team_id"
     change_form_outer_before_template = "admin/house/before.html"
+    formfield_overrides = DURATIONS
     list_per_page = 50
     show_full_result_count = False
     compressed_fields = True
@@ -195,6 +211,7 @@ class HouseAdmin(ModelAdmin):
 class HouseInline(TabularInline):
     """Rows that belong to the page's row; as open to changes as the page is."""
 
+    formfield_overrides = DURATIONS
     extra = 0
     read_only = False
 

@@ -10,6 +10,7 @@ from incidents.core.models import Incident, User
 from incidents.notifications.services import Link
 
 LONGEST_TITLE = 120
+LONGEST_DESCRIPTION = 500
 
 
 def duration_text(duration: timedelta) -> str:
@@ -39,12 +40,14 @@ def page_body(
     incident: Incident, user: User, *, now: datetime, asked: str, prompt: str = ""
 ) -> str:
     """The text of a page; `asked` says on what ground this person is asked."""
-    since = incident.started_at or incident.clock_starts_at
+    since, back = incident.started_at or incident.clock_starts_at, incident.recovered_at
     lines = [
         incident.title,
         f"{incident.service}, since {local_time(since, user.timezone)}, {_ago(now - since)}",
+        *([f"It works again since {local_time(back, user.timezone)}."] if back else []),
         asked,
         *([prompt] if prompt else []),
+        *(["", _cut(incident.description, LONGEST_DESCRIPTION)] if incident.description else []),
     ]
     return "\n".join(lines)
 
@@ -103,7 +106,9 @@ def names(people: Sequence[object]) -> str:
 
 
 def _ago(duration: timedelta) -> str:
-    return f"for {duration_text(max(duration, timedelta()))}"
+    if duration < timedelta(seconds=5):
+        return "just now"
+    return f"for {duration_text(duration)}"
 
 
 def _cut(text: str, longest: int) -> str:

@@ -3,9 +3,11 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
@@ -14,7 +16,7 @@ from incidents.core.adminsite import HouseAdmin, HouseInline, Verb, VerbForm, of
 from incidents.core.errors import DomainError
 from incidents.core.models import Incident, User
 from incidents.notifications import services
-from incidents.notifications.addresses import Channel
+from incidents.notifications.addresses import DEMO, Channel
 from incidents.notifications.models import (
     Attempt,
     ContactMethod,
@@ -83,6 +85,17 @@ class DeliveryAdmin(HouseAdmin):
 class AddressForm(forms.ModelForm):
     """Refuses addresses to which nothing could ever be sent."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kind: Any = self.fields.get("kind")
+        if kind is not None and not settings.DEMO_TRANSPORTS:
+            kind.choices = [choice for choice in kind.choices if choice[0] not in DEMO]
+        if "address" in self.fields:
+            self.fields["address"].help_text = (
+                "An e-mail address, the https:// address of a webhook, or an Apprise URL such as "
+                "ntfys://ntfy.sh/topic"
+            )
+
     def clean(self) -> dict[str, Any]:
         facts: dict[str, Any] = super().clean() or {}
         if "kind" in facts and "address" in facts:
@@ -115,11 +128,16 @@ class ContactMethodAdmin(HouseAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         if obj is None:
-            return ["user", "kind", "address"]
+            whose = ["user"] if request.user.is_superuser else []
+            return [*whose, "kind", "address"]
         return ["user", "kind", "masked_address", "position", "verified_at", "is_active"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [] if obj is None else ["masked_address", "verified_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Everybody who may log in adds their own, administrators anybody's."""
+        return self.has_module_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -127,11 +145,23 @@ class ContactMethodAdmin(HouseAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Adding is the verb, which also knows an address that was there before."""
         actor: Any = request.user
-        added = services.add_contact_method(
-            obj.user, kind=obj.kind, address=obj.address, actor=actor
-        )
+        owner = form.cleaned_data.get("user", actor)
+        added = services.add_contact_method(owner, kind=obj.kind, address=obj.address, actor=actor)
         obj.pk = added.pk
         obj.refresh_from_db()
+        if added.secret:
+            messages.warning(
+                request,
+                "Requests to it are signed (Standard Webhooks). Copy the secret now, it is not "
+                f"shown again: {added.secret}",
+            )
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        if not obj.is_verified:
+            messages.info(request, "It is used as soon as it is verified: send a code to it.")
+        return redirect("admin:notifications_contactmethod_change", obj.pk)
 
     @display(description="Address")
     def masked_address(self, method: ContactMethod) -> str:

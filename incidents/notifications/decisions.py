@@ -51,8 +51,8 @@ def routes(methods: Iterable[Method], rules: Iterable[Rule], *, account_email: s
     """Every way to a person, in the order in which they are tried; empty: unreachable.
 
     Rules say which methods are used at once or after a delay; the other methods wait until one is
-    given up. Without rules the first method is used. The soonest is used at once in any case. `account_email` is for people without any
-    method; empty where no mail server is set up.
+    given up. Without rules the first method is used. The soonest is used at once in any case.
+    `account_email` is for people without any method; empty where no mail server is set up.
     """
     known = {m.id: m for m in sorted(methods, key=lambda m: (m.position, m.id))}
     if not known:

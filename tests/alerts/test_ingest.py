@@ -38,6 +38,7 @@ def test_it_declares_an_incident(send: Send, source: Source, service: Service) -
         "action": "declared",
         "dedup_key": "checkout:health",
         "incident": incident.reference,
+        "warnings": [],
     }
     assert (incident.title, incident.service, incident.severity) == (
         "Checkout is down",

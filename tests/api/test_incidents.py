@@ -1,6 +1,7 @@
 """The incident's verbs over the API: what they answer, what they refuse, and how they say so."""
 
 import pytest
+from django.test import Client
 
 from incidents.core.models import Incident, Status
 
@@ -155,6 +156,24 @@ def test_without_a_good_token_there_is_only_401(client, world, headers, code):
 
 def test_an_address_that_does_not_exist_is_a_problem_too(client, db):
     answer = client.get("/api/v1/nonsense/")
+
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_a_mistyped_address_is_told_so_whatever_the_method(world, as_):
+    reference = world.incident.reference
+
+    answer = as_("responder").send("POST", f"/api/v1/incidents/{reference}/notes/", {"text": "x"})
+
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_a_mangled_key_of_a_source_is_no_story_about_forgery(db):
+    strict = Client(enforce_csrf_checks=True)
+
+    answer = strict.post("/api/v1/alerts/wrong/", {"summary": "x"}, content_type="application/json")
 
     assert answer.status_code == 404
     assert answer["Content-Type"] == "application/problem+json"

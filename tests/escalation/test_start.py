@@ -60,7 +60,7 @@ def test_the_message_says_what_and_where_to_acknowledge(declared):
     assert sent.subject == f"SEV1 Checkout: Checkout is down ({declared.reference})"
     assert sent.body.splitlines() == [
         "Checkout is down",
-        "Checkout, since 2026-03-02 10:00 UTC, for 0 s",
+        "Checkout, since 2026-03-02 10:00 UTC, just now",
         "Level 1 of 3 of Payments.",
     ]
     assert [link.title for link in sent.links] == ["Acknowledge"]

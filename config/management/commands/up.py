@@ -35,7 +35,6 @@ class Command(BaseCommand):
         web_threads: int,
         **_options: Any,
     ) -> None:
-        os.umask(0o077)  # database and key are nobody else's business
         host, port = _address(bind)
         if workers > 1 and not settings.REDIS_URL:
             raise CommandError("Several workers need a broker: set REDIS_URL.")
@@ -71,7 +70,7 @@ def _children(host: str, port: str, workers: int, web_threads: int) -> list[Chil
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "config.wsgi:application"),
         *("--host", host, "--port", port, "--workers", "1"),
         *("--blocking-threads", str(web_threads), "--working-dir", str(settings.BASE_DIR)),
-        *("--no-ws", "--log-level", "warning", "--respawn-failed-workers"),
+        *("--no-ws", "--log-level", "error", "--respawn-failed-workers"),
     ]
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
     children = [Child("web", granian, {**environment, "TOCSIN_PROCESS": "web"})]

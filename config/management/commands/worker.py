@@ -1,6 +1,8 @@
+import warnings
 from typing import Any
 
 from celery import beat, signals
+from celery.exceptions import SecurityWarning
 from django.core.management.base import BaseCommand, CommandParser
 
 from config.celery import app
@@ -28,6 +30,8 @@ class Command(BaseCommand):
             )
             signals.worker_ready.connect(lambda **_: service.start(), weak=False)
             signals.worker_shutting_down.connect(lambda **_: service.stop(), weak=False)
+        # It is about pickle; only JSON is accepted here.
+        warnings.filterwarnings("ignore", category=SecurityWarning)
         worker = app.Worker(
             pool="threads",
             concurrency=threads,

@@ -6,7 +6,7 @@ from django import forms
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
 from incidents.core import services
-from incidents.core.adminsite import Verb, VerbForm, offer
+from incidents.core.adminsite import ClearDuration, Verb, VerbForm, offer
 from incidents.core.criteria import following
 from incidents.core.models import (
     ChecklistItem,
@@ -140,7 +140,7 @@ class AttestForm(VerbForm):
     fact = forms.CharField(max_length=64, help_text="e.g. error_rate")
     value = forms.DecimalField()
     unit = forms.CharField(max_length=16, required=False)
-    window = forms.DurationField(label="For how long", help_text="hh:mm:ss")
+    window = ClearDuration(label="For how long", help_text="hh:mm:ss")
     link = forms.URLField(required=False, assume_scheme="https")
 
 

@@ -63,7 +63,10 @@ class RotationForm(VerbForm):
         facts = super().clean() or self.cleaned_data
         places = [name for name in self.fields if name.startswith("person_")]
         chosen = [facts.pop(name, None) for name in places]
-        return {**facts, "people": [user_id for user_id in chosen if user_id is not None]}
+        people = [user_id for user_id in chosen if user_id is not None]
+        if not people:
+            raise forms.ValidationError("Choose at least one person, or nobody would be on call.")
+        return {**facts, "people": people}
 
 
 class ZonedMoment(forms.SplitDateTimeField):
