@@ -51,7 +51,7 @@ app.conf.update(
     broker_transport_options={
         "global_keyprefix": settings.REDIS_PREFIX,
         "visibility_timeout": 60,
-        "socket_timeout": 5,
+        "socket_timeout": 2,
         "socket_connect_timeout": 2,
         "health_check_interval": 10,
     },

@@ -118,12 +118,16 @@ if DATABASE_URL:
     _options["options"] = (
         "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=20s"
     )
+    # A host that vanishes with a query in flight must not hold a loop for a quarter of an hour.
     _options |= {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 5}
+    _options["tcp_user_timeout"] = 20_000  # milliseconds
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     if PROCESS == "web":
         # Celery's Django fixup closes a whole pool around every task: web processes only.
-        _options["pool"] = {"min_size": 2, "max_size": 20, "timeout": 3}
+        # The pool doubles its pause between attempts to come back; after 5 s it begins anew.
+        _options["pool"] = {"min_size": 2, "max_size": 20, "timeout": 3, "reconnect_timeout": 5}
     else:
-        DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+        DATABASES["default"]["CONN_MAX_AGE"] = 60
 else:
     # SQLite 3.7.0 to 3.51.2 can corrupt a WAL database that several processes reset at once.
     SQLITE_PATH = Path(env.str("SQLITE_PATH", default=str(DATA_DIR / "tocsin.sqlite3")))

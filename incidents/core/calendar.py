@@ -1,13 +1,16 @@
 """Working time: which hours of which days count where a policy says business hours. Pure."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import holidays
+
+logger = logging.getLogger(__name__)
 
 LONGEST_SEARCH = 3_650  # days; a calendar without any working day must not search for ever
 
@@ -28,14 +31,24 @@ class WorkingCalendar:
 
     @classmethod
     def of(cls, stored: dict[str, Any], **defaults: Any) -> "WorkingCalendar":
-        """From a revision's JSON, with `defaults` (the organisation's) where it is silent."""
-        facts = defaults | {key: value for key, value in stored.items() if value not in ("", None)}
-        for key in ["opens", "closes"]:
-            if isinstance(facts.get(key), str):
-                facts[key] = time.fromisoformat(facts[key])
-        if "days" in facts:
-            facts["days"] = frozenset(facts["days"])
-        return cls(**facts)
+        """From a revision's JSON, with `defaults` (the organisation's) where it is silent.
+
+        A calendar that cannot be read must not refuse an incident: the plain one takes its place.
+        """
+        try:
+            facts = defaults | {
+                key: value for key, value in stored.items() if value not in ("", None)
+            }
+            for key in ["opens", "closes"]:
+                if isinstance(facts.get(key), str):
+                    facts[key] = time.fromisoformat(facts[key])
+            if "days" in facts:
+                facts["days"] = frozenset(facts["days"])
+            ZoneInfo(facts.get("zone", "UTC"))
+            return cls(**facts)
+        except (TypeError, ValueError, ZoneInfoNotFoundError):
+            logger.exception("Unable to read the working calendar %s", stored)
+            return cls()
 
     @cached_property
     def _holidays(self) -> holidays.HolidayBase | dict[date, str]:

@@ -1,6 +1,7 @@
 """Pages go out whatever dies. Real PostgreSQL, Redis, web and workers; kill -9."""
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,21 @@ def test_what_was_accepted_is_there_after_the_web_was_killed(house):
     )
     assert [row[0] for row in stored] == keys
     assert all(timers >= 1 and deliveries == 1 for _, timers, deliveries in stored)
+
+
+def test_the_web_is_back_soon_after_the_database_is(house):
+    house.start_web()
+    assert house.alert("before").status_code == 202
+    house.db.stop("immediate")
+
+    down = house.alert("meanwhile")
+    assert (down.status_code, down.headers["Retry-After"]) == (503, "5")
+    time.sleep(12)  # longer than the pool's first pauses
+
+    house.db.start()
+    eventually(lambda: house.alert("after").status_code == 202, within=10, every=0.2)
+    stored = {row[0] for row in house.ask("SELECT dedup_key FROM alerts_alert")}
+    assert stored >= {"before", "after"}
 
 
 def test_every_page_is_signed(house):

@@ -67,3 +67,10 @@ def test_an_unknown_country_has_no_holidays_and_stops_nobody():
         "2026-03-02T13:00+00:00"
     )
     assert not WorkingCalendar(country="de").is_working_day(start.date().replace(month=1, day=1))
+
+
+@pytest.mark.parametrize(
+    "stored", [{"zone": "Mars/Olympus"}, {"opens": "nine"}, {"frobnicate": 1}, {"days": 5}]
+)
+def test_a_calendar_that_cannot_be_read_stops_nobody(stored):
+    assert WorkingCalendar.of(stored) == WorkingCalendar()

@@ -244,6 +244,16 @@ class TestMerge:
         assert Incident.objects.get(pk=incident.pk).is_open
         assert kinds(incident)[-1] == kinds(other)[-1] == Kind.MERGED
 
+    def test_a_real_incident_does_not_fall_silent_in_a_drill(self, incident, service, bob):
+        drill = services.declare(title="Drill", service=service)
+        Incident.objects.filter(pk=drill.pk).update(is_drill=True)
+        drill.refresh_from_db()
+
+        with pytest.raises(DomainError, match="drill"):
+            services.merge(incident, into=drill, actor=bob)
+
+        assert Incident.objects.get(pk=incident.pk).is_open
+
     def test_it_refuses_itself_and_a_resolved_target(self, incident, service, bob):
         other = services.declare(title="Other", service=service)
         services.dismiss(other, reason="x", actor=bob)

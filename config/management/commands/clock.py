@@ -4,7 +4,7 @@ import signal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import DatabaseError, close_old_connections
+from django.db import close_old_connections
 
 from incidents.notifications import engine as outbox
 from incidents.timers import engine as timers
@@ -37,9 +37,9 @@ class Command(BaseCommand):
                 close_old_connections()
                 timers.tick()
                 outbox.dispatch()
-            except DatabaseError:
-                # It comes back; until then this loop has to be there.
-                logger.exception("Unable to reach the database; trying again")
+            except Exception:
+                # Whatever it is, the next second this loop has to be there.
+                logger.exception("Unable to do what is due; trying again")
         outbox.shutdown(wait=True)
 
 

@@ -163,6 +163,10 @@ def merge(incident: Incident, *, into: Incident, reason: str = "", actor: User) 
     """`incident` is the same as `into`: it ends as a duplicate, the other goes on."""
     if incident.pk == into.pk:
         raise DomainError("An incident cannot be merged into itself.", field="into")
+    if into.is_drill and not incident.is_drill:
+        raise DomainError(
+            "A real incident would fall silent in a drill; merge the drill into it.", field="into"
+        )
     # Always in the order of their ids, or two merges crosswise would wait for each other.
     first, second = (lock(row) for row in sorted([incident, into], key=lambda row: row.pk))
     incident, into = (first, second) if first.pk == incident.pk else (second, first)
