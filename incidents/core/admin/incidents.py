@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 
-from incidents.core import figures, panels, services
+from incidents.core import criteria, figures, panels, services
 from incidents.core.admin.verbs import DeclareForm, declare
 from incidents.core.adminsite import HouseAdmin, HouseInline
 from incidents.core.errors import DomainError
@@ -25,6 +25,7 @@ from incidents.core.models import (
     Status,
     TimelineEntry,
 )
+from incidents.timers import clock
 
 COLOURS = {
     Status.INVESTIGATING: "danger",
@@ -178,6 +179,27 @@ class IdempotencyKeyAdmin(HouseAdmin):
     ordering = ["-created_at"]
 
 
+def _state(_request: HttpRequest, incident: Incident) -> panels.Panel:
+    """What one has to know first, and what stands in the way of the last step."""
+    policy = services.policy_of(incident)
+    holder = f"{incident.acknowledged_by} has it" if incident.is_acknowledged else "nobody has it"
+    facts = [policy.label, incident.get_status_display(), str(incident.service)]
+    missing = []
+    if incident.is_open:
+        facts.append(holder)
+        missing = criteria.unmet(
+            incident,
+            policy,
+            clock.now(),
+            target=Status.RESOLVED,
+            attestations=incident.attestations.all() if policy.required_attestations else (),
+        )
+    rows = format_html_join("", "<li>{}</li>", ((one.message,) for one in missing))
+    todo = format_html('<ul class="list-disc pl-5 mt-2">{}</ul>', rows) if missing else ""
+    line = format_html('<p class="font-semibold">{}</p>{}', " · ".join(facts), todo)
+    return panels.Panel("Before it can be resolved" if missing else "State", line)
+
+
 def _timeline(_request: HttpRequest, incident: Incident) -> panels.Panel:
     entries = incident.timeline.select_related("actor").order_by("-at", "-id")[:200]
     rows = format_html_join(
@@ -217,5 +239,6 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+panels.register("incident", _state, order=0)
 panels.register("incident", _figures, order=10)
 panels.register("incident", _timeline, order=90)

@@ -167,7 +167,7 @@ offer(
     ),
     Verb(
         "assign",
-        "Answer for a team",
+        "Make it the schedule of a team",
         lambda schedule, actor, facts: services.assign_schedule(
             facts["team"], schedule=schedule, actor=actor
         ),
@@ -177,7 +177,7 @@ offer(
     ),
     Verb(
         "unassign",
-        "No longer answer for a team",
+        "Take it away from a team",
         lambda _, actor, facts: services.assign_schedule(facts["team"], schedule=None, actor=actor),
         form=UnassignForm,
         may=lambda user, _: user.may_manage,
