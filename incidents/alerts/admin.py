@@ -49,11 +49,12 @@ class SourceAdmin(HouseAdmin):
             f'"service": "{service}", "severity": "SEV2"}}'
         )
         return format_html(
-            '<p>Key: <code>{}</code></p><pre class="whitespace-pre-wrap break-all">'
+            '<p>Key: <code>{}</code></p><pre style="{}">'
             "curl -H 'Content-Type: application/json' \\\n"
             "  -d '{}' \\\n  {}</pre>"
             "<p>Send the same dedup_key with status resolved when it is over.</p>",
             source.key,
+            "white-space: pre-wrap; overflow-wrap: anywhere",  # narrow enough for a phone
             body,
             address_of(source),
         )
