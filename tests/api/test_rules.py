@@ -360,7 +360,7 @@ def test_who_may_gets_through_and_nobody_else(name: str, world: World) -> None:
     route = ROUTES[name]
     for role, user in world.people.items():
         client = caller(user)
-        before = transaction.savepoint()
+        before = transaction.savepoint_create()
 
         answer = client.send(method, route.at(world, role), route.body(world))
 
@@ -381,7 +381,7 @@ def test_a_token_is_limited_by_its_scope(name: str, world: World) -> None:
     route = ROUTES[name]
     for scope in ApiToken.Scope.values:
         client = caller(world.people["administrator"], scope)
-        before = transaction.savepoint()
+        before = transaction.savepoint_create()
 
         answer = client.send(method, route.at(world, "administrator"), route.body(world))
 
