@@ -192,5 +192,8 @@ class NewestFirst(CursorPagination):
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (ValueError, ArithmeticError, ValidationError):  # a cursor that somebody made up
+        except (ValueError, ArithmeticError, ValidationError):
+            if self.cursor_query_param not in request.query_params:
+                raise
+            # Somebody made it up.
             raise exceptions.NotFound(self.invalid_cursor_message) from None
