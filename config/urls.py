@@ -2,7 +2,13 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from config.api import api_urlpatterns, not_found, server_error
+from config.api import (
+    api_urlpatterns,
+    bad_request,
+    not_found,
+    permission_denied,
+    server_error,
+)
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -11,5 +17,7 @@ urlpatterns = [
     path("a/", include("incidents.escalation.urls")),
 ]
 
+handler400 = bad_request
+handler403 = permission_denied
 handler404 = not_found
 handler500 = server_error
