@@ -50,8 +50,7 @@ class Command(BaseCommand):
         raise SystemExit(Supervisor(_children(host, port, workers, web_threads)).run())
 
     def _first_start(self, console: Console) -> None:
-        organisation = Organisation.current()
-        organisation.save()
+        Organisation.objects.get_or_create(pk=1)
         services.ensure_default_runbook()
         if User.objects.filter(is_superuser=True).exists():
             return

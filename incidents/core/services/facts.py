@@ -57,7 +57,8 @@ def record_impact(
     }
     for name, value in changed.items():
         setattr(incident, name, value)
-    incident.save(update_fields=[*changed]) if changed else None
+    if changed:
+        incident.save(update_fields=[*changed])
     facts = {name: str(value) for name, value in changed.items()}
     if affected_services is not None:
         services = list(affected_services)
