@@ -1,19 +1,27 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from incidents.timers import clock, services
+from incidents.timers import clock, engine, services
 from incidents.timers.models import Timer
+from incidents.timers.wording import until
 
 
 @admin.register(Timer)
 class TimerAdmin(ModelAdmin):
     """What happens next, and how late what happened was. History: nobody edits it."""
 
-    list_display = ["what", "due_at", "due_in", "state", "late", "failures", "last_error"]
+    change_list_template = "admin/house/change_list.html"
+    list_display = [
+        *("what", "concerns", "due_at", "due_in", "state", "late", "failures", "last_error"),
+    ]
     list_filter = ["state", "kind"]
     search_fields = ["kind", "key"]
     ordering = ["state", "due_at"]
@@ -22,7 +30,7 @@ class TimerAdmin(ModelAdmin):
     actions = ["retry_quarantined"]
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_active and request.user.is_staff)
+        return bool(request.user.is_active and request.user.opens_admin)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_module_permission(request)
@@ -38,7 +46,8 @@ class TimerAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Timer]:
         """What is to come; what has been only when it is asked for by its state."""
-        rows: QuerySet[Timer] = super().get_queryset(request)
+        now = models.Value(clock.now(), output_field=models.DateTimeField())
+        rows: QuerySet[Timer] = super().get_queryset(request).annotate(now=now)
         match = request.resolver_match
         is_list = match is not None and match.url_name == "timers_timer_changelist"
         if is_list and "state__exact" not in request.GET:
@@ -47,17 +56,25 @@ class TimerAdmin(ModelAdmin):
 
     @admin.display(description="What", ordering="kind")
     def what(self, timer: Timer) -> str:
-        return str(timer)
+        words = engine.describe(timer)
+        return words[:1].upper() + words[1:]
+
+    @admin.display(description="Concerns", ordering="subject_id")
+    def concerns(self, timer: Timer) -> SafeString | str:
+        """A link, not a name: who may not see the subject does not learn what it is called."""
+        room, _, model = timer.subject_type.partition(".")
+        words = f"{model} {timer.subject_id}"
+        try:
+            address = reverse(f"admin:{room}_{model}_change", args=[timer.subject_id])
+        except NoReverseMatch:
+            return words
+        return format_html('<a href="{}">{}</a>', address, words)
 
     @admin.display(description="In")
-    def due_in(self, timer: Timer) -> str:
+    def due_in(self, timer: Any) -> str:
         if timer.state != Timer.State.PENDING:
             return ""
-        seconds = round((timer.due_at - clock.now()).total_seconds())
-        minutes, rest = divmod(abs(seconds), 60)
-        hours, minutes = divmod(minutes, 60)
-        text = f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-        return f"{text} overdue" if seconds < 0 else text
+        return until(timer.due_at, timer.now).removeprefix("in ")
 
     @admin.display(description="Late by")
     def late(self, timer: Timer) -> str:

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F
 
-from incidents.timers import clock, failpoints
+from incidents.timers import clock, failpoints, heart
 from incidents.timers.models import Timer
 from incidents.timers.signals import timer_failed
 
@@ -50,14 +50,25 @@ class Handler(Protocol):
 class Registration:
     model: str
     handle: Handler
+    label: str
 
 
 _handlers: dict[str, Registration] = {}
 
 
-def register(kind: str, *, model: str, handle: Handler) -> None:
-    """Have `handle` called for due timers of `kind`, whose subjects are rows of `model`."""
-    _handlers[kind] = Registration(model, handle)
+def register(kind: str, *, model: str, handle: Handler, label: str = "") -> None:
+    """Have `handle` called for due timers of `kind`, whose subjects are rows of `model`.
+
+    `label`: what will happen, for people; may contain the timer's {key}.
+    """
+    _handlers[kind] = Registration(model, handle, label)
+
+
+def describe(timer: Timer) -> str:
+    """What will happen, in words, e.g. "the next level is asked"."""
+    known = _handlers.get(timer.kind)
+    label = known.label if known else ""
+    return label.replace("{key}", timer.key) or timer.kind
 
 
 def each(handle: Callable[[Timer, Any, datetime], None]) -> Handler:
@@ -85,6 +96,7 @@ def tick(*, limit: int = 5_000) -> int:
         _run(batch)
         _run(suspects)
         claimed += len(batch) + len(suspects)
+    heart.beat("clock")
     return claimed
 
 

@@ -8,6 +8,10 @@ class TimerQuerySet(models.QuerySet["Timer"]):
     def pending(self) -> "TimerQuerySet":
         return self.filter(state=Timer.State.PENDING)
 
+    def quarantined(self) -> "TimerQuerySet":
+        """Given up by the engine, waiting for whoever repairs them."""
+        return self.filter(state=Timer.State.QUARANTINED)
+
     def of(self, subject: models.Model) -> "TimerQuerySet":
         return self.filter(subject_type=subject._meta.label_lower, subject_id=subject.pk)
 
@@ -60,6 +64,10 @@ class Timer(models.Model):
             models.Index(fields=["subject_type", "subject_id"], name="timer_subject"),
             # Admin: the lateness of what happened last
             models.Index(F("ended_at").desc(), name="timer_ended", condition=~Q(state="pending")),
+            # Cockpit: what does not work any more
+            models.Index(
+                fields=["state"], name="timer_quarantined", condition=Q(state="quarantined")
+            ),
         ]
 
     def __str__(self) -> str:
@@ -72,3 +80,17 @@ class Timer(models.Model):
         if self.state != self.State.DONE or self.ended_at is None:
             return None
         return (self.ended_at - self.due_at).total_seconds()
+
+
+class Heartbeat(models.Model):
+    """An engine that lives: its name, the process it runs in, and when that was last heard of."""
+
+    name = models.CharField(max_length=32)
+    process = models.CharField(max_length=120, help_text="host:pid")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "process"], name="heartbeat_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} in {self.process}"

@@ -7,8 +7,22 @@ from typing import Any
 
 from django.db import models, transaction
 
-from incidents.timers import clock
+from incidents.timers import clock, heart
+from incidents.timers.heart import Pulse, alive, beat
 from incidents.timers.models import Timer
+
+__all__ = [
+    "Pulse",
+    "Wanted",
+    "alive",
+    "beat",
+    "cancel",
+    "cancel_all",
+    "prune",
+    "retry",
+    "schedule",
+    "schedule_many",
+]
 
 KEEP_ENDED = timedelta(days=30)
 
@@ -83,6 +97,7 @@ def cancel_all(subject: models.Model, *, kinds: Iterable[str] | None = None) -> 
 
 def prune() -> int:
     """Forget what ended a month ago; quarantined timers are kept for whoever repairs them."""
+    heart.prune()
     ended = Timer.objects.exclude(state__in=[Timer.State.PENDING, Timer.State.QUARANTINED])
     return ended.filter(ended_at__lt=clock.now() - KEEP_ENDED).delete()[0]
 
