@@ -20,9 +20,11 @@ class CoreConfig(AppConfig):
         from incidents.timers import engine
 
         post_migrate.connect(history.install_guards, sender=self)
-        for kind, handle in {
-            "core.target": handlers.miss_target,
-            "core.snooze_end": handlers.end_snooze,
-            "core.repair": handlers.repair,
-        }.items():
-            engine.register(kind, model="incidents.Incident", handle=engine.each(handle))
+        for kind, handle, label in [
+            ("core.target", handlers.miss_target, "the target to {key} is missed, unless reached"),
+            ("core.snooze_end", handlers.end_snooze, "the snooze ends and paging starts again"),
+            ("core.repair", handlers.repair, "a reaction that failed is tried again"),
+        ]:
+            engine.register(
+                kind, model="incidents.Incident", handle=engine.each(handle), label=label
+            )

@@ -46,6 +46,15 @@ def unmet(
     return missing
 
 
+def observed_until(incident: Incident, policy: SeverityPolicy, now: datetime) -> datetime | None:
+    """From when on it may be resolved, while it works again but is still being observed."""
+    is_observed = incident.is_open and "healthy" in policy.resolution_criteria
+    if not is_observed or incident.recovered_at is None:
+        return None
+    until = incident.recovered_at + (policy.monitoring_window or timedelta())
+    return until if until > now else None
+
+
 def _cause(incident: Incident) -> list[Unmet]:
     if incident.suspected_cause.strip():
         return []
@@ -57,8 +66,7 @@ def _mitigation(incident: Incident) -> list[Unmet]:
     if not incident.mitigation.strip():
         missing.append(Unmet("mitigation", "Say what is being done about it."))
     if not incident.mitigation_kind:
-        kinds = ", ".join(Incident.MitigationKind.values)
-        missing.append(Unmet("mitigation_kind", f"Say of what kind that is: {kinds}."))
+        missing.append(Unmet("mitigation_kind", "Say of what kind that is, such as a rollback."))
     return missing
 
 
@@ -67,8 +75,8 @@ def _healthy(incident: Incident, window: timedelta, now: datetime) -> list[Unmet
         return [
             Unmet(
                 "recovered",
-                "It has not recovered: alerts are still firing. When they have resolved, "
-                "or you have seen it healthy, mark it recovered.",
+                "It does not work again yet. It counts as working again when all its alerts have "
+                "resolved, or when somebody who has seen it healthy says so.",
             )
         ]
     seen = now - incident.recovered_at
@@ -77,7 +85,8 @@ def _healthy(incident: Incident, window: timedelta, now: datetime) -> list[Unmet
     return [
         Unmet(
             "monitoring_window",
-            f"Observe it healthy for {_minutes(window)}; {_minutes(window - seen)} are left.",
+            f"Its runbook asks to observe it healthy for {_minutes(window)}; "
+            f"{_minutes(window - seen)} are left.",
         )
     ]
 

@@ -1,4 +1,4 @@
-"""Core's one signal: something was recorded on an incident's timeline."""
+"""What core announces: what was recorded on a timeline, and what becomes of people's accounts."""
 
 import logging
 from collections.abc import Callable, Collection
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.dispatch import Signal
 
 from incidents.timers import clock
 from incidents.timers import services as timers
@@ -78,3 +79,12 @@ class EntryRecorded:
 
 
 entry_recorded = EntryRecorded()
+
+# Sent inside the verb's transaction; receivers only write rows, and may raise to undo the verb.
+# user, actor (None: the person asked): somebody needs a link to set a password. A receiver that has
+# it mailed answers True.
+link_wanted = Signal()
+# user: somebody who was invited has followed the link and set a password.
+invitation_accepted = Signal()
+# user, actor: somebody was shut out. Future shifts and the like are for the higher rooms.
+person_deactivated = Signal()

@@ -1,3 +1,3 @@
-from incidents.core.admin import incidents, people, verbs
+from incidents.core.admin import accounts, incidents, organisation, people, verbs
 
-__all__ = ["incidents", "people", "verbs"]
+__all__ = ["accounts", "incidents", "organisation", "people", "verbs"]

@@ -1,129 +1,183 @@
 """Admin pages of incidents and what is kept about them."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
-from unfold.decorators import display
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from incidents.core import criteria, figures, panels, services
-from incidents.core.admin.verbs import DeclareForm, declare
-from incidents.core.adminsite import HouseAdmin, HouseInline
+from incidents.core import services, story
+from incidents.core.admin import incident_page
+from incidents.core.admin.filters import PeriodFilter, SeverityFilter, StateFilter, WhoseFilter
+from incidents.core.admin.forms import DeclareAnyForm
+from incidents.core.admin.verbs import declare
+from incidents.core.adminsite import HouseAdmin, Verb, VerbForm
 from incidents.core.errors import DomainError
 from incidents.core.models import (
-    Attestation,
-    ChecklistItem,
     IdempotencyKey,
     Incident,
     ReferenceCounter,
-    RoleAssignment,
     Status,
     TimelineEntry,
 )
 from incidents.timers import clock
 
-COLOURS = {
-    Status.INVESTIGATING: "danger",
-    Status.IDENTIFIED: "warning",
-    Status.MITIGATING: "info",
-    Status.RESOLVED: "success",
+TONES = {
+    Status.INVESTIGATING: "t-bad",
+    Status.IDENTIFIED: "t-warn",
+    Status.MITIGATING: "t-info",
+    Status.RESOLVED: "t-good",
 }
+FRAGMENTS = {"banner", "timeline", "facts"}
 
 
-class RoleInline(HouseInline):
-    model = RoleAssignment
-    read_only = True
-    fields = ["role", "user", "since", "until"]
-    verbose_name_plural = "Roles, now and before"
-
-
-class ChecklistInline(HouseInline):
-    model = ChecklistItem
-    read_only = True
-    ordering = ["position"]
-    fields = ["text", "phase", "role", "due_at", "ticked_at", "ticked_by"]
-
-
-class AttestationInline(HouseInline):
-    model = Attestation
-    read_only = True
-    ordering = ["-at"]
-    fields = ["fact", "value", "unit", "window", "link", "at", "attested_by"]
+def badge(text: str, tone: str) -> SafeString:
+    return format_html('<span class="t-badge {}">{}</span>', tone, text)
 
 
 @admin.register(Incident)
 class IncidentAdmin(HouseAdmin):
-    inlines = [RoleInline, ChecklistInline, AttestationInline]
     list_display = [
-        *("reference", "title", "severity", "state", "service", "acknowledged_by", "declared_at"),
+        *("reference", "title", "severity_now", "state", "service", "acknowledged_by"),
+        "declared_at",
     ]
-    list_filter = ["status", "severity", "service__team", "is_drill", "outcome"]
+    list_filter = [
+        *(StateFilter, WhoseFilter, SeverityFilter, PeriodFilter),
+        *("service", "service__team", "outcome", "is_drill"),
+    ]
     list_select_related = ["service", "acknowledged_by"]
-    search_fields = ["reference", "title"]
+    search_fields = ["reference", "title", "service__name", "suspected_cause", "root_cause"]
     ordering = ["-declared_at", "-id"]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("reference", "severity", "status"),
-                    ("service", "outcome", "acknowledged_by"),
-                    "description",
-                ]
-            },
-        ),
-        (
-            "Milestones",
-            {
-                "fields": [
-                    ("started_at", "detected_at", "declared_at", "acknowledged_at"),
-                    ("identified_at", "mitigating_at", "recovered_at", "resolved_at"),
-                ]
-            },
-        ),
-        (
-            "Cause and cure",
-            {
-                "fields": [
-                    *("suspected_cause", "mitigation", "mitigation_kind"),
-                    *("root_cause", "resolution"),
-                ]
-            },
-        ),
-        (
-            "Impact",
-            {
-                "fields": [
-                    ("users_affected", "data_loss", "revenue_lost", "currency"),
-                    *("impact", "affected_services"),
-                ]
-            },
-        ),
-        (
-            "Links",
-            {"fields": [("duplicate_of", "recurrence_of", "revision"), ("is_private", "is_drill")]},
-        ),
+    quick_views = [
+        ("Open", "status=open"),
+        ("Mine", "whose=me&status=open"),
+        ("My team's", "whose=team&status=open"),
+        ("Last 7 days", "declared=7"),
+        ("SEV1 and SEV2", "severity=high"),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Incident]:
         user: Any = request.user
         return Incident.objects.visible_to(user).with_context()
 
-    @display(description="State", label={str(s.label): c for s, c in COLOURS.items()})
+    @admin.display(description="Severity", ordering="severity")
+    def severity_now(self, incident: Incident) -> str:
+        return badge(incident.severity, f"t-severity-{incident.severity}")
+
+    @admin.display(description="State", ordering="status")
     def state(self, incident: Incident) -> str:
-        return incident.get_status_display()
+        return badge(incident.get_status_display(), TONES[Status(incident.status)])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         user: Any = request.user
-        return bool(user.is_active and user.is_staff and user.may_respond)
+        return bool(user.is_active and user.opens_admin and user.may_respond)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    # --- The page --------------------------------------------------------------------------------
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """A page of its own: nothing of an incident is a form field, everything is a verb."""
+        incident = self.get_object(request, unquote(object_id or ""))
+        if incident is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        fragment = request.GET.get("fragment", "")
+        context = self._shown(request, incident, fragment)
+        if fragment in FRAGMENTS:
+            return render(request, f"admin/house/incident/{fragment}.html", context)
+        context |= {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": str(incident),
+            "original": incident,  # for the way back at the top
+        }
+        return TemplateResponse(request, "admin/house/incident/page.html", context)
+
+    def _shown(self, request: HttpRequest, incident: Incident, fragment: str) -> dict[str, Any]:
+        """What the whole page shows, or one fragment of it."""
+        now = clock.now()
+        seen, verbs = story.newest(incident), self.buttons_for(request, incident)
+        can = {button["name"].replace("-", "_"): button["url"] for button in verbs["place"]}
+        context = {"incident": incident, "now": now, "seen": seen, "verbs": verbs, "can": can}
+        whole = fragment not in FRAGMENTS
+        if whole or fragment == "banner":
+            context |= incident_page.banner(incident, now)
+        if whole or fragment == "timeline":
+            context |= incident_page.timeline(incident, request)
+        if whole or fragment == "facts":
+            context |= incident_page.facts(incident, request, now)
+        if whole:
+            context |= incident_page.in_place(incident, request.user)
+        return context
+
+    # --- Two people at once ----------------------------------------------------------------------
+
+    def carry_out(
+        self, request: HttpRequest, subject: Incident, verb: Verb, facts: dict[str, Any]
+    ) -> Sequence[str]:
+        """Call the verb, unless others did something first that the person has not seen yet."""
+        others = [fact for fact in facts.values() if isinstance(fact, Incident)]
+        with transaction.atomic():
+            # In the order of their ids, as a merge does.
+            for incident in sorted({subject, *others}, key=lambda row: row.pk):
+                services.lock(incident)
+            happened = () if verb.adds else self.meanwhile(request, subject)
+            if not happened:
+                verb.run(subject, request.user, facts)
+        return happened
+
+    def meanwhile(self, request: HttpRequest, subject: Incident) -> Sequence[str]:
+        asked = request.POST if request.method == "POST" else request.GET
+        found = story.meanwhile(subject, request.user, asked.get("seen", ""))
+        now = clock.now()
+        return [story.told(entry, now) for entry in found]
+
+    def seen(self, subject: Incident) -> int:
+        return story.newest(subject)
+
+    def too_late(
+        self, request: HttpRequest, subject: Incident, verb: Verb, form: VerbForm
+    ) -> HttpResponse:
+        """Say who was faster; what the person has written is not lost."""
+        if not verb.may(request.user, subject):
+            return super().too_late(request, subject, verb, form)
+        last = story.last_bearing(subject, request.user)
+        why = story.told(last, clock.now()) if last else "It has moved on."
+        why = f"“{verb.label}” does not fit any more. {why}"
+        if not form.written:
+            messages.warning(request, why)
+            return redirect(self.page_url(subject))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"{verb.label}: {subject}",
+            "subject": subject,
+            "verb": verb,
+            "form": form,
+            "why": why,
+            "note_url": reverse("admin:incidents_incident_verb", args=[subject.pk, "note"]),
+            "back": self.page_url(subject),
+        }
+        return TemplateResponse(request, "admin/house/gone.html", context, status=409)
+
+    # --- Declaring -------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.declare_view)
@@ -134,7 +188,7 @@ class IncidentAdmin(HouseAdmin):
         user: Any = request.user
         if not self.has_add_permission(request):
             return redirect("admin:incidents_incident_changelist")
-        form = DeclareForm(request.POST or None, user=user)
+        form = DeclareAnyForm(request.POST or None, user=user)
         if request.method == "POST" and form.is_valid():
             try:
                 incident = declare(user, form.cleaned_data)
@@ -148,6 +202,7 @@ class IncidentAdmin(HouseAdmin):
             "title": "Declare an incident",
             "verb": {"label": "Declare"},
             "form": form,
+            "seen": "",
             "back": reverse("admin:incidents_incident_changelist"),
         }
         return TemplateResponse(request, "admin/house/verb.html", context)
@@ -178,67 +233,6 @@ class IdempotencyKeyAdmin(HouseAdmin):
     list_select_related = ["user", "incident"]
     ordering = ["-created_at"]
 
-
-def _state(_request: HttpRequest, incident: Incident) -> panels.Panel:
-    """What one has to know first, and what stands in the way of the last step."""
-    policy = services.policy_of(incident)
-    holder = f"{incident.acknowledged_by} has it" if incident.is_acknowledged else "nobody has it"
-    facts = [policy.label, incident.get_status_display(), str(incident.service)]
-    missing = []
-    if incident.is_open:
-        facts.append(holder)
-        missing = criteria.unmet(
-            incident,
-            policy,
-            clock.now(),
-            target=Status.RESOLVED,
-            attestations=incident.attestations.all() if policy.required_attestations else (),
-        )
-    rows = format_html_join("", "<li>{}</li>", ((one.message,) for one in missing))
-    todo = format_html('<ul class="list-disc pl-5 mt-2">{}</ul>', rows) if missing else ""
-    line = format_html('<p class="font-semibold">{}</p>{}', " · ".join(facts), todo)
-    return panels.Panel("Before it can be resolved" if missing else "State", line)
-
-
-def _timeline(_request: HttpRequest, incident: Incident) -> panels.Panel:
-    entries = incident.timeline.select_related("actor").order_by("-at", "-id")[:200]
-    rows = format_html_join(
-        "",
-        '<tr><td class="pr-4 py-1 whitespace-nowrap align-top">{} UTC</td>'
-        '<td class="pr-4 py-1 align-top">{}</td><td class="py-1">{}</td></tr>',
-        ((f"{e.at:%Y-%m-%d %H:%M:%S}", e.actor or "Tocsin", e.summary) for e in entries),
-    )
-    return panels.Panel("Timeline", format_html("<table><tbody>{}</tbody></table>", rows))
-
-
-def _figures(_request: HttpRequest, incident: Incident) -> panels.Panel:
-    policy = services.policy_of(incident)
-    phases = figures.phases(incident, policy, services.calendar_of(incident))
-    rows = format_html_join(
-        "",
-        '<tr><td class="pr-4 py-1">{}</td><td class="pr-4 py-1">{}</td>'
-        '<td class="pr-4 py-1">{}</td><td class="py-1">{}</td></tr>',
-        (
-            (
-                phase.name,
-                "pending" if phase.seconds is None else _duration(phase.seconds),
-                "" if phase.target is None else f"target {_duration(phase.target)}",
-                {True: "met", False: "missed", None: ""}[phase.met],
-            )
-            for phase in phases
-        ),
-    )
-    return panels.Panel("Figures", format_html("<table><tbody>{}</tbody></table>", rows))
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-panels.register("incident", _state, order=0)
-panels.register("incident", _figures, order=10)
-panels.register("incident", _timeline, order=90)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[IdempotencyKey]:
+        visible = Incident.objects.visible_to(request.user)
+        return super().get_queryset(request).filter(incident__in=visible)

@@ -1,45 +1,53 @@
 """Admin pages of people, teams, services and policies: the nouns that managers keep in order."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Field, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from incidents.core import services
+from incidents.core.admin.accounts import ROLES_EXPLAINED, ZoneFields
+from incidents.core.admin.organisation import RunbookField
 from incidents.core.adminsite import HouseAdmin, HouseInline, Verb, VerbForm, offer
 from incidents.core.models import (
     ApiToken,
     ExpectedSignal,
     Membership,
-    Organisation,
     RunbookRevision,
     Service,
     SeverityPolicy,
     Team,
-    User,
 )
 
 admin.site.unregister(Group)
 
 
 class MembershipInline(HouseInline):
+    """Who belongs to the team. People are invited on a page of their own."""
+
     model = Membership
+    verbose_name, verbose_name_plural = "person", "People"
     autocomplete_fields = ["user"]
     fields = ["user", "role", "function"]
 
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name == "role":
+            field.choices = ROLES_EXPLAINED
+        if field is not None and db_field.name == "user":
+            field.label, field.widget.can_add_related = "Person", False
+        return field
+
 
 @admin.register(Team)
-class TeamAdmin(HouseAdmin):
+class TeamAdmin(RunbookField, ZoneFields):
     editable_by = "managers"
     team_path = "pk"
-    list_display = ["name", "people", "timezone", "runbook"]
+    list_display = ["name", "people", "timezone"]
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
     inlines = [MembershipInline]
@@ -49,7 +57,7 @@ class TeamAdmin(HouseAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         user: Any = request.user
-        return bool(user.is_staff and (user.manages(obj.pk) if obj else user.may_manage))
+        return bool(user.opens_admin and (user.manages(obj.pk) if obj else user.may_manage))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
         return super().get_queryset(request).annotate(people_count=Count("memberships"))
@@ -60,71 +68,13 @@ class TeamAdmin(HouseAdmin):
 
 
 @admin.register(Service)
-class ServiceAdmin(HouseAdmin):
+class ServiceAdmin(RunbookField):
     editable_by = "managers"
     list_display = ["name", "team", "criticality", "is_catch_all", "is_active"]
     list_filter = ["team", "criticality", "is_active"]
     list_select_related = ["team"]
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
-    autocomplete_fields = ["depends_on"]
-
-
-@admin.register(User)
-class PersonAdmin(UserAdmin, ModelAdmin):
-    """People are kept by administrators; everybody on the staff may look them up."""
-
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-    list_display = ["username", "first_name", "last_name", "email", "timezone", "is_active"]
-    list_filter = ["is_active", "is_staff"]
-    fieldsets = [
-        (None, {"fields": ["username", "password", "is_active", "is_staff", "is_superuser"]}),
-        ("Person", {"fields": ["first_name", "last_name", "email", "timezone"]}),
-    ]
-    add_fieldsets = [(None, {"fields": ["username", "email", "password1", "password2"]})]
-    filter_horizontal: ClassVar[list[str]] = []
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Nobody but those who may set it gets to see a password's hash."""
-        if obj is None or self.has_change_permission(request, obj):
-            return super().get_fieldsets(request, obj)
-        account = ["username", "is_active", "is_staff", "is_superuser"]
-        return [(None, {"fields": account}), self.fieldsets[1]]
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_active and request.user.is_staff)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.has_module_permission(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_superuser)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-@admin.register(Organisation)
-class OrganisationAdmin(HouseAdmin):
-    editable_by = "administrators"
-    list_display = ["name", "timezone", "country", "runbook"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser) and not Organisation.objects.exists()
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_superuser)
-
-    def save_model(
-        self, request: HttpRequest, obj: Organisation, form: ModelForm, change: bool
-    ) -> None:
-        obj.pk = 1
-        obj.save()
 
 
 class SeverityPolicyInline(HouseInline):
@@ -190,7 +140,8 @@ class ApiTokenAdmin(HouseAdmin):
         return tokens if user.is_superuser else tokens.filter(user=user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_staff)
+        user: Any = request.user
+        return bool(user.opens_admin)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -1,170 +1,33 @@
-"""The incident's verbs as buttons: each with the form that asks for what it needs."""
+"""The incident's verbs as buttons: which come next, what each says when it is done."""
 
 from typing import Any
-
-from django import forms
-from unfold.widgets import UnfoldAdminSplitDateTimeWidget
+from uuid import uuid4
 
 from incidents.core import services
-from incidents.core.adminsite import ClearDuration, Verb, VerbForm, offer
+from incidents.core.admin import forms
+from incidents.core.adminsite import Verb, offer
 from incidents.core.criteria import following
-from incidents.core.models import (
-    ChecklistItem,
-    Incident,
-    IncidentRole,
-    Service,
-    Severity,
-    Status,
-    User,
-)
-from incidents.core.services.facts import CORRECTABLE
+from incidents.core.models import Incident, IncidentRole, Status, User, digest_of
+from incidents.core.services.facts import MILESTONES
 
 
-def _text(label: str, *, required: bool = True, rows: int = 3) -> forms.CharField:
-    return forms.CharField(
-        label=label, required=required, widget=forms.Textarea(attrs={"rows": rows})
-    )
-
-
-def _moment(label: str) -> forms.SplitDateTimeField:
-    return forms.SplitDateTimeField(
-        label=label,
-        widget=UnfoldAdminSplitDateTimeWidget,
-        help_text="YYYY-MM-DD and HH:MM, in the time zone of your profile (default UTC).",
-    )
-
-
-class DeclareForm(VerbForm):
-    title = forms.CharField(max_length=300)
-    service = forms.ModelChoiceField(Service.objects.filter(is_active=True).order_by("name"))
-    severity = forms.ChoiceField(
-        choices=[("", "By the service's criticality"), *Severity.choices], required=False
-    )
-    description = _text("What is known", required=False)
-    is_private = forms.BooleanField(label="Private: only its audience sees it", required=False)
-    audience = forms.ModelMultipleChoiceField(
-        User.objects.filter(is_active=True).order_by("username"), required=False
-    )
-
-
-def declare(user: User, facts: dict[str, Any]) -> Incident:
-    audience = [*facts["audience"], user] if facts["is_private"] else []
-    return services.declare(
+def declare(user: User, facts: dict[str, Any], *, via: str = "admin") -> Incident:
+    """The same form sent twice declares one; gone back and corrected, it declares another."""
+    is_private = facts.get("is_private", False)
+    told = [facts["title"], facts["service"].pk, facts["severity"], is_private]
+    incident, _is_new = services.declare_once(
+        key=f"{facts['once'] or uuid4()} {digest_of(repr(told))}",
+        request={},
         title=facts["title"],
         service=facts["service"],
         severity=facts["severity"] or None,
         description=facts["description"],
-        is_private=facts["is_private"],
-        audience=audience,
+        is_private=is_private,
+        audience=[*facts["audience"], user] if is_private else [],
         actor=user,
-        via="admin",
+        via=via,
     )
-
-
-class ReasonForm(VerbForm):
-    reason = _text("Reason")
-
-
-class IdentifyForm(VerbForm):
-    suspected_cause = _text("What do you suspect to be the cause?")
-
-
-class MitigateForm(VerbForm):
-    mitigation = _text("What is being done?")
-    kind = forms.ChoiceField(label="Of what kind?", choices=Incident.MitigationKind.choices)
-
-
-class ResolveForm(VerbForm):
-    suspected_cause = _text("Suspected cause", required=False, rows=2)
-    mitigation = _text("What was done", required=False, rows=2)
-    kind = forms.ChoiceField(choices=[("", "—"), *Incident.MitigationKind.choices], required=False)
-    root_cause = _text("Root cause", required=False)
-    resolution = _text("Resolution", required=False, rows=2)
-    override_reason = forms.CharField(
-        label="Override unmet criteria because",
-        required=False,
-        help_text="For the commander and managers of the team; it is recorded.",
-    )
-
-    def prepare(self) -> None:
-        """Only what has not been answered on the way here is asked."""
-        for name in ["suspected_cause", "mitigation"]:
-            if getattr(self.subject, name):
-                del self.fields[name]
-        if self.subject.mitigation_kind:
-            del self.fields["kind"]
-        if self.subject.root_cause:
-            self.fields["root_cause"].initial = self.subject.root_cause
-
-
-class MergeForm(VerbForm):
-    into = forms.ModelChoiceField(Incident.objects.none(), label="It is the same as")
-    reason = _text("Reason", required=False, rows=2)
-
-    def prepare(self) -> None:
-        others = Incident.objects.open().visible_to(self.user).exclude(pk=self.subject.pk)
-        self.fields["into"].queryset = others.order_by("-declared_at")  # type: ignore[attr-defined]
-
-
-class SeverityForm(VerbForm):
-    severity = forms.ChoiceField(choices=Severity.choices)
-    reason = _text("Reason")
-
-    def prepare(self) -> None:
-        self.fields["severity"].initial = self.subject.severity
-
-
-class RoleForm(VerbForm):
-    role = forms.ChoiceField(choices=IncidentRole.choices)
-    user = forms.ModelChoiceField(
-        User.objects.filter(is_active=True).order_by("username"),
-        required=False,
-        label="Person",
-        help_text="Empty: the role becomes vacant.",
-    )
-
-
-class ImpactForm(VerbForm):
-    impact = _text("Who and what is hurt?", required=False)
-    users_affected = forms.IntegerField(min_value=0, required=False)
-    revenue_lost = forms.DecimalField(min_value=0, decimal_places=2, required=False)
-    currency = forms.CharField(max_length=3, required=False, help_text="e.g. EUR")
-    data_loss = forms.ChoiceField(choices=[("", "—"), *Incident.DataLoss.choices], required=False)
-
-
-class NoteForm(VerbForm):
-    text = _text("Note")
-
-
-class AttestForm(VerbForm):
-    fact = forms.CharField(max_length=64, help_text="e.g. error_rate")
-    value = forms.DecimalField()
-    unit = forms.CharField(max_length=16, required=False)
-    window = ClearDuration(label="For how long", help_text="hh:mm:ss")
-    link = forms.URLField(required=False, assume_scheme="https")
-
-
-class MilestoneForm(VerbForm):
-    milestone = forms.ChoiceField(choices=[(name, name) for name in CORRECTABLE])
-    at = _moment("When it really was")
-    reason = _text("Reason", rows=2)
-
-
-class SnoozeForm(VerbForm):
-    until = _moment("Until")
-    reason = _text("Reason", rows=2)
-
-
-class ChecklistForm(VerbForm):
-    text = forms.CharField(max_length=300, label="What is to be done")
-
-
-class TickForm(VerbForm):
-    item = forms.ModelChoiceField(ChecklistItem.objects.none())
-
-    def prepare(self) -> None:
-        left = self.subject.checklist.filter(ticked_at=None)
-        self.fields["item"].queryset = left.order_by("position")  # type: ignore[attr-defined]
+    return incident
 
 
 def _next_is(status: Status) -> Any:
@@ -175,7 +38,20 @@ def _open(incident: Incident) -> bool:
     return incident.is_open
 
 
+def _is_held(incident: Incident) -> bool:
+    return incident.is_open and incident.is_acknowledged
+
+
+def _has_recovered(incident: Incident) -> bool:
+    return incident.is_open and incident.recovered_at is not None
+
+
+def _may_join(user: User, incident: Incident) -> bool:
+    return user.may_respond and incident.acknowledged_by_id != user.pk
+
+
 def _impact(incident: Incident, actor: User, facts: dict[str, Any]) -> Incident:
+    """An empty field leaves it as it is."""
     given = {name: value for name, value in facts.items() if value not in ("", None)}
     return services.record_impact(incident, actor=actor, **given)
 
@@ -185,37 +61,54 @@ def _plain(verb: Any) -> Any:
     return lambda incident, actor, facts: verb(incident, actor=actor, **facts)
 
 
+def _acknowledge(incident: Incident, actor: User, _facts: dict[str, Any]) -> Incident:
+    return services.acknowledge(incident, actor=actor, via="admin")
+
+
+def _told_taken(incident: Incident, facts: dict[str, Any]) -> str:
+    if incident.acknowledged_by_id == facts["actor"].pk:
+        return "You have it."
+    return f"You joined: {incident.acknowledged_by} has it."
+
+
+def _told_role(_incident: Incident, facts: dict[str, Any]) -> str:
+    title = IncidentRole(facts["role"]).label
+    return f"{facts['user']} is {title.lower()} now." if facts["user"] else f"{title} is vacant."
+
+
 offer(
     "incidents.incident",
     Verb(
         "acknowledge",
         "Acknowledge",
-        lambda incident, actor, _facts: services.acknowledge(incident, actor=actor, via="admin"),
+        _acknowledge,
         when=lambda incident: incident.is_open and not incident.is_acknowledged,
         order=10,
-    ),
-    Verb(
-        "join",
-        "Join",
-        lambda incident, actor, _facts: services.acknowledge(incident, actor=actor, via="admin"),
-        when=lambda incident: incident.is_open and incident.is_acknowledged,
-        order=42,
+        group="next",
+        done=_told_taken,
+        ask=False,
+        adds=True,
+        instead="join",
     ),
     Verb(
         "identify",
         "Identified",
         _plain(services.identify),
-        IdentifyForm,
+        forms.IdentifyForm,
         when=_next_is(Status.IDENTIFIED),
         order=20,
+        group="next",
+        done="It is marked identified. Next: say what is being done about it.",
     ),
     Verb(
         "start-mitigating",
         "Start mitigating",
         _plain(services.start_mitigating),
-        MitigateForm,
+        forms.MitigateForm,
         when=_next_is(Status.MITIGATING),
         order=21,
+        group="next",
+        done="It is being mitigated.",
     ),
     Verb(
         "mark-recovered",
@@ -223,69 +116,190 @@ offer(
         _plain(services.mark_recovered),
         when=lambda incident: incident.is_open and incident.recovered_at is None,
         order=22,
+        group="next",
+        done="It works again. Watch it; then it can be resolved.",
+        ask=False,
+    ),
+    Verb(
+        "resolve",
+        "Resolve",
+        _plain(services.resolve),
+        forms.ResolveForm,
+        when=_open,
+        order=23,
+        group="next",
+        done="It is resolved.",
     ),
     Verb(
         "relapse",
         "It broke again",
         _plain(services.relapse),
-        when=lambda incident: incident.is_open and incident.recovered_at is not None,
-        order=22,
+        when=_has_recovered,
+        order=24,
+        done="It is broken again; the time to watch it starts anew.",
+        ask=False,
     ),
-    Verb("resolve", "Resolve", _plain(services.resolve), ResolveForm, when=_open, order=23),
-    Verb("note", "Add a note", _plain(services.note), NoteForm, order=30),
     Verb(
-        "assign-role", "Assign a role", _plain(services.assign_role), RoleForm, when=_open, order=31
+        "join",
+        "Join",
+        _acknowledge,
+        may=_may_join,
+        when=_is_held,
+        order=25,
+        done=_told_taken,
+        ask=False,
+        adds=True,
     ),
-    Verb("record-impact", "Impact", _impact, ImpactForm, order=32),
+    Verb(
+        "reopen",
+        "Reopen",
+        _plain(services.reopen),
+        forms.ReasonForm,
+        when=lambda incident: not incident.is_open,
+        order=26,
+        group="next",
+        done="It is open again, and paging starts from the first level.",
+        hint="It goes back to Investigating, nobody has it, and people are paged again.",
+    ),
+    # --- In places of their own on the page ---
+    Verb(
+        "note",
+        "Add a note",
+        _plain(services.note),
+        forms.NoteForm,
+        order=30,
+        group="place",
+        done="Your note is on the timeline.",
+        adds=True,
+    ),
+    Verb(
+        "assign-role",
+        "Assign a role",
+        _plain(services.assign_role),
+        forms.RoleForm,
+        when=_open,
+        order=31,
+        group="place",
+        done=_told_role,
+    ),
     Verb(
         "change-severity",
         "Change severity",
         _plain(services.change_severity),
-        SeverityForm,
+        forms.SeverityForm,
         when=_open,
         order=33,
-    ),
-    Verb("attest", "Attest", _plain(services.attest), AttestForm, when=_open, order=34),
-    Verb(
-        "add-to-do",
-        "Add a to-do",
-        _plain(services.add_checklist_item),
-        ChecklistForm,
-        when=_open,
-        order=35,
+        group="place",
+        done=lambda incident, _facts: f"Severity is {incident.severity} now.",
     ),
     Verb(
         "tick",
         "Tick a to-do",
         lambda _incident, actor, facts: services.tick(facts["item"], actor=actor),
-        TickForm,
-        when=lambda incident: incident.checklist.filter(ticked_at=None).exists(),
+        forms.TickForm,
+        when=_open,
         order=36,
+        group="place",
+        done=lambda _incident, facts: f"Done: {facts['item']}",
+        adds=True,
     ),
-    Verb("snooze", "Snooze", _plain(services.snooze), SnoozeForm, when=_open, order=40),
     Verb(
-        "unacknowledge",
-        "Give it back",
-        _plain(services.unacknowledge),
-        ReasonForm,
-        when=lambda incident: incident.is_open and incident.is_acknowledged,
-        order=41,
-    ),
-    Verb("merge", "Merge into another", _plain(services.merge), MergeForm, when=_open, order=50),
-    Verb("dismiss", "False alarm", _plain(services.dismiss), ReasonForm, when=_open, order=51),
-    Verb(
-        "reopen",
-        "Reopen",
-        _plain(services.reopen),
-        ReasonForm,
-        when=lambda incident: not incident.is_open,
-        order=52,
+        "untick",
+        "Untick a to-do",
+        lambda _incident, actor, facts: services.untick(facts["item"], actor=actor),
+        forms.UntickForm,
+        when=_open,
+        order=37,
+        group="place",
+        done=lambda _incident, facts: f"To do again: {facts['item']}",
+        adds=True,
     ),
     Verb(
         "correct-milestone",
         "Correct a milestone",
         _plain(services.correct_milestone),
-        MilestoneForm,
+        forms.MilestoneForm,
+        may=forms.commands,
         order=60,
+        group="place",
+        done=lambda _incident, facts: f"“{MILESTONES[facts['milestone']]}” is corrected.",
+        hint="The old value stays on the timeline.",
+    ),
+    Verb(
+        "record-impact",
+        "Record the impact",
+        _impact,
+        forms.ImpactForm,
+        order=61,
+        group="place",
+        done="The impact is recorded.",
+    ),
+    Verb(
+        "add-to-do",
+        "Add a to-do",
+        _plain(services.add_checklist_item),
+        forms.ChecklistForm,
+        when=_open,
+        order=62,
+        group="place",
+        done="It is on the checklist.",
+        adds=True,
+    ),
+    # --- The rare ones ---
+    Verb(
+        "snooze",
+        "Snooze",
+        _plain(services.snooze),
+        forms.SnoozeForm,
+        when=_open,
+        order=70,
+        group="more",
+        done="It is quiet until then; afterwards people are paged again.",
+        hint="Nobody is paged until then. Who says so has it, where nobody has.",
+    ),
+    Verb(
+        "unacknowledge",
+        "Give it back",
+        _plain(services.unacknowledge),
+        forms.ReasonForm,
+        when=_is_held,
+        order=71,
+        group="more",
+        done="Nobody has it any more, and paging starts again.",
+        hint="Nobody has it any more then, and paging starts again.",
+    ),
+    Verb(
+        "attest",
+        "Attest its health",
+        _plain(services.attest),
+        forms.AttestForm,
+        when=_open,
+        order=72,
+        group="more",
+        done="What you attested is recorded.",
+        hint="State what Tocsin cannot measure: since when which figure has held.",
+        adds=True,
+    ),
+    Verb(
+        "merge",
+        "Merge into another",
+        _plain(services.merge),
+        forms.MergeForm,
+        when=_open,
+        order=73,
+        group="more",
+        done=lambda incident, _facts: f"It ended as a duplicate of {incident.duplicate_of}.",
+        hint="This one ends as a duplicate; the other goes on.",
+    ),
+    Verb(
+        "dismiss",
+        "False alarm",
+        _plain(services.dismiss),
+        forms.ReasonForm,
+        when=_open,
+        order=74,
+        group="more",
+        done="It is closed as a false alarm.",
+        hint="It ends now, and nobody is paged any further.",
     ),
 )

@@ -7,13 +7,17 @@ from incidents.core.models.incident import (
     Status,
 )
 from incidents.core.models.people import (
+    Access,
     ApiToken,
+    LoginAttempt,
     Membership,
     Organisation,
     Role,
+    SavedView,
     Team,
     User,
     digest_of,
+    zone_choices,
 )
 from incidents.core.models.record import (
     Attestation,
@@ -25,6 +29,7 @@ from incidents.core.models.record import (
 )
 
 __all__ = [
+    "Access",
     "ApiToken",
     "Attestation",
     "ChecklistItem",
@@ -33,12 +38,14 @@ __all__ = [
     "Incident",
     "IncidentRole",
     "Kind",
+    "LoginAttempt",
     "Membership",
     "Organisation",
     "ReferenceCounter",
     "Role",
     "RoleAssignment",
     "RunbookRevision",
+    "SavedView",
     "Service",
     "Severity",
     "SeverityPolicy",
@@ -47,4 +54,5 @@ __all__ = [
     "TimelineEntry",
     "User",
     "digest_of",
+    "zone_choices",
 ]

@@ -45,12 +45,12 @@ class Incident(FSMModelMixin, models.Model):
 
     class Outcome(models.TextChoices):
         RESOLVED = "resolved"
-        FALSE_ALARM = "false_alarm"
+        FALSE_ALARM = "false_alarm", "False alarm"
         DUPLICATE = "duplicate"
 
     class MitigationKind(models.TextChoices):
         ROLLBACK = "rollback"
-        FIX_FORWARD = "fix_forward"
+        FIX_FORWARD = "fix_forward", "Fix forward"
         RESTART = "restart"
         SCALE = "scale", "Scale up or out"
         CONFIGURATION = "configuration", "Configuration change"

@@ -15,12 +15,25 @@ def known_zone(name: str) -> None:
         raise ValidationError(f"{name!r} is not a time zone; write one like Europe/Berlin.")
 
 
+def zone_choices() -> list[tuple[str, str]]:
+    """Every zone, to choose from."""
+    return [(name, name.replace("_", " ")) for name in sorted(available_timezones())]
+
+
 class Role(models.TextChoices):
     """What a person may do for a team. A higher one includes the lower ones."""
 
     VIEWER = "viewer"
     RESPONDER = "responder"
     MANAGER = "manager"
+
+
+class Access(models.TextChoices):
+    """What a person may do beyond the roles in teams."""
+
+    MEMBER = "member", "As the roles in teams say"
+    STAFF = "staff", "May open the admin as well"
+    ADMINISTRATOR = "administrator", "Administrator"
 
 
 class User(AbstractUser):
@@ -38,6 +51,12 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.get_full_name() or self.username
 
+    @property
+    def access(self) -> Access:
+        if self.is_superuser:
+            return Access.ADMINISTRATOR
+        return Access.STAFF if self.is_staff else Access.MEMBER
+
     @cached_property
     def roles(self) -> dict[int, str]:
         """Team id → role, read once per request."""
@@ -47,6 +66,11 @@ class User(AbstractUser):
     def may_respond(self) -> bool:
         """Acts on incidents: a responder or manager of any team. Help is not refused at 3 a.m."""
         return self.is_superuser or any(role != Role.VIEWER for role in self.roles.values())
+
+    @property
+    def opens_admin(self) -> bool:
+        """Managers and administrators do, and whom an administrator lets in beside them."""
+        return self.is_staff or self.may_manage
 
     @property
     def may_manage(self) -> bool:
@@ -153,6 +177,43 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}… ({self.name})"
+
+
+class LoginAttempt(models.Model):
+    """A login that failed, kept for a day. Account and device are digests, never what was typed."""
+
+    account = models.CharField(max_length=64)
+    address = models.GenericIPAddressField(null=True)
+    device = models.CharField(max_length=64, blank=True, help_text="Empty: not known.")
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            # Throttle: how many failed lately for this account, from this address
+            models.Index(fields=["account", "at"], name="attempt_on_account"),
+            models.Index(fields=["address", "at"], name="attempt_from_address"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.address or 'unknown address'}, {self.at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class SavedView(models.Model):
+    """A list as one person likes to see it: its page and its filters, under a name."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="saved_views")
+    page = models.CharField(max_length=64, help_text='Which list, e.g. "incidents.incident".')
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "page", "name"], name="saved_view_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def digest_of(secret: str) -> str:

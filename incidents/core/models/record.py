@@ -67,10 +67,10 @@ class TimelineEntry(models.Model):
 
 class IncidentRole(models.TextChoices):
     COMMANDER = "commander"
-    TECHNICAL_LEAD = "technical_lead"
-    COMMUNICATIONS_LEAD = "communications_lead"
+    TECHNICAL_LEAD = "technical_lead", "Technical lead"
+    COMMUNICATIONS_LEAD = "communications_lead", "Communications lead"
     SCRIBE = "scribe"
-    DATABASE_ADMINISTRATOR = "database_administrator"
+    DATABASE_ADMINISTRATOR = "database_administrator", "Database administrator"
 
 
 class RoleAssignment(models.Model):

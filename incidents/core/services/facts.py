@@ -15,8 +15,17 @@ from incidents.core.models import Attestation, Incident, IncidentRole, Kind, Ser
 from incidents.core.services.recording import lock, record, require_open, require_text
 from incidents.timers import clock
 
-CORRECTABLE = ["started", "detected", "acknowledged", "identified", "mitigating", "recovered"]
-CORRECTABLE += ["resolved"]
+# The milestones that may be corrected, as people say them.
+MILESTONES = {
+    "started": "It began",
+    "detected": "Detected",
+    "acknowledged": "Acknowledged",
+    "identified": "Cause identified",
+    "mitigating": "Mitigation started",
+    "recovered": "It worked again",
+    "resolved": "Resolved",
+}
+CORRECTABLE = list(MILESTONES)
 
 
 @transaction.atomic
@@ -148,7 +157,7 @@ def correct_milestone(
     name = f"{milestone}_at"
     old: datetime | None = getattr(incident, name)
     if old is None and milestone != "started":
-        raise DomainError(f"It has not been {milestone} yet.", field="milestone")
+        raise DomainError(f"“{MILESTONES[milestone]}” has not been reached yet.", field="milestone")
     setattr(incident, name, at)
     _check_order(incident)
     incident.save(update_fields=[name])
@@ -156,11 +165,12 @@ def correct_milestone(
         incident,
         Kind.MILESTONE_CORRECTED,
         actor=actor,
-        summary=f"{milestone} corrected from {_stamp(old)} to {_stamp(at)}: {reason}",
+        summary=f"{MILESTONES[milestone]}: corrected from {_stamp(old)} to {_stamp(at)}. {reason}",
         data={
             "milestone": milestone,
             "old": old.isoformat() if old else None,
             "new": at.isoformat(),
+            "reason": reason,
         },
     )
     return incident
@@ -178,7 +188,8 @@ def _check_order(incident: Incident) -> None:
         for (before, first), (after, second) in pairwise(known):
             if first > second:
                 raise DomainError(
-                    f"{before} ({_stamp(first)}) cannot be after {after} ({_stamp(second)}).",
+                    f"“{MILESTONES[before]}” ({_stamp(first)}) cannot be after "
+                    f"“{MILESTONES[after]}” ({_stamp(second)}).",
                     field="at",
                 )
 

@@ -106,6 +106,15 @@ def refuse_transition(incident: Incident, deed: str, error: TransitionNotAllowed
     return refusal
 
 
+def require_active(user: User) -> None:
+    """Raises DomainError when this person has been shut out. Call behind the incident's lock.
+
+    `user` may have been read long ago; a deactivation takes the locks of all open incidents.
+    """
+    if not User.objects.filter(pk=user.pk, is_active=True).exists():
+        raise DomainError(f"{user} is deactivated; choose somebody else.", field="user")
+
+
 def require_text(text: str, what: str, *, field: str, longest: int = 10_000) -> str:
     """`text` without blanks around it; DomainError when empty or longer than `longest`."""
     cleaned = text.replace("\x00", "\N{REPLACEMENT CHARACTER}").strip()

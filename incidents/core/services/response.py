@@ -15,7 +15,13 @@ from incidents.core.models import (
     User,
 )
 from incidents.core.services.policies import start_target_clocks
-from incidents.core.services.recording import lock, record, require_open, require_text
+from incidents.core.services.recording import (
+    lock,
+    record,
+    require_active,
+    require_open,
+    require_text,
+)
 from incidents.timers import clock
 from incidents.timers import services as timers
 
@@ -29,6 +35,7 @@ def acknowledge(incident: Incident, *, actor: User, via: str = "") -> Incident:
     """
     incident = lock(incident)
     require_open(incident, "acknowledge it")
+    require_active(actor)
     if incident.is_acknowledged:
         _join(incident, actor, via)
         return incident
@@ -105,6 +112,7 @@ def snooze(incident: Incident, *, until: datetime, reason: str, actor: User) -> 
     """
     incident = lock(incident)
     require_open(incident, "snooze it")
+    require_active(actor)
     reason = require_text(reason, "The reason", field="reason")
     now = clock.now()
     if until <= now:
@@ -145,7 +153,10 @@ def end_snooze(incident: Incident) -> None:
 def change_severity(
     incident: Incident, *, severity: str, reason: str, actor: User | None = None
 ) -> Incident:
-    """It is worse, or less bad, than was thought; targets are counted anew from detection."""
+    """It is worse, or less bad, than was thought; targets are counted anew from detection.
+
+    Raises DomainError where it has this severity already: nothing would change, nothing is told.
+    """
     incident = lock(incident)
     require_open(incident, "change its severity")
     if severity not in Severity.values:
@@ -153,9 +164,13 @@ def change_severity(
             f"{severity!r} is no severity; use one of {', '.join(Severity.values)}.",
             field="severity",
         )
-    reason = require_text(reason, "The reason", field="reason")
     if severity == incident.severity:
-        return incident
+        raise DomainError(
+            f"It is {severity} already: choose another severity, or write a note.",
+            field="severity",
+            code="unchanged",
+        )
+    reason = require_text(reason, "The reason", field="reason")
     now, old = clock.now(), incident.severity
     incident.severity = severity
     incident.save(update_fields=["severity"])
@@ -182,8 +197,8 @@ def assign_role(
     if role not in IncidentRole.values:
         roles = ", ".join(IncidentRole.values)
         raise DomainError(f"{role!r} is no role; use one of {roles}.", field="role")
-    if user is not None and not user.is_active:
-        raise DomainError(f"{user} is deactivated; choose somebody else.", field="user")
+    if user is not None:
+        require_active(user)
     now, title = clock.now(), IncidentRole(role).label
     held = incident.roles.filter(role=role, until=None)
     if user is not None and held.filter(user=user).exists():
