@@ -29,7 +29,8 @@ class RotationOut(serializers.ModelSerializer):
 
     class Meta:
         model = Rotation
-        fields = ["layer", "kind", "handover_weekday", "handover_time", "starts_on", "people"]
+        fields = ["layer", "kind", "handover_weekday", "handover_time", "starts_on"]
+        fields += ["begins_at", "ends_at", "people"]
         read_only_fields = fields
 
     @extend_schema_field(PersonOut(many=True))
@@ -49,7 +50,9 @@ class OverrideOut(serializers.ModelSerializer):
 class ScheduleOut(serializers.ModelSerializer):
     team = named_by()
     on_call = serializers.SerializerMethodField(help_text="Who is on call now; null: nobody.")
-    rotations = RotationOut(many=True)
+    rotations = RotationOut(
+        many=True, help_text="That count now, and those that follow them at their `ends_at`."
+    )
     overrides = OverrideOut(
         source="upcoming", many=True, help_text="In force now or later, soonest first."
     )
@@ -129,10 +132,11 @@ class ScheduleViewSet(mixins.ListModelMixin, HouseViewSet):
 
     def get_queryset(self) -> Any:
         places = Participant.objects.select_related("user").order_by("position")
-        rotations = Rotation.objects.order_by("layer").prefetch_related(
+        now = clock.now()
+        rotations = Rotation.objects.not_over(now).prefetch_related(
             Prefetch("participants", places)
         )
-        upcoming = Override.objects.upcoming(clock.now()).select_related("user")
+        upcoming = Override.objects.upcoming(now).select_related("user")
         return Schedule.objects.select_related("team").prefetch_related(
             Prefetch("rotations", rotations),
             Prefetch("overrides", upcoming, to_attr="upcoming"),
@@ -160,7 +164,7 @@ class ScheduleViewSet(mixins.ListModelMixin, HouseViewSet):
     @extend_schema(request=SetRotation, responses={200: ScheduleOut})
     @action(detail=True, methods=["post"], url_path="set-rotation", serializer_class=SetRotation)
     def set_rotation(self, request: Request, slug: str) -> Response:
-        """Have these people take turns in this order, instead of whoever did before."""
+        """Have these people take turns in this order, from the first turn on, never in the past."""
         schedule = self.get_object()
         require_manages(self.actor, schedule.team_id)
         services.set_rotation(schedule, actor=self.actor, **self.facts())

@@ -11,3 +11,9 @@ class OncallConfig(AppConfig):
     name = "incidents.oncall"
     label = "oncall"
     verbose_name = "On call"
+
+    def ready(self) -> None:
+        from incidents.core import panels
+        from incidents.oncall import pocket
+
+        panels.register("profile", pocket.render_panel, order=20)

@@ -47,10 +47,23 @@ class Schedule(models.Model):
         return ZoneInfo(self.timezone)
 
 
+class RotationQuerySet(models.QuerySet["Rotation"]):
+    def touching(self, start: datetime, end: datetime) -> "RotationQuerySet":
+        """That count at some instant of [start, end), lowest layer first, then in time."""
+        return self.not_over(start).filter(Q(begins_at=None) | Q(begins_at__lt=end))
+
+    def not_over(self, now: datetime) -> "RotationQuerySet":
+        """That count now or later: one of a layer, and the one that follows it if there is one."""
+        counting = self.filter(Q(ends_at=None) | Q(ends_at__gt=now))
+        return counting.order_by("layer", "id")
+
+
 class Rotation(models.Model):
     """People taking turns. The first one begins on `starts_on` at the hand-over time.
 
     A weekly rotation that starts on another day than its hand-over day has a short first turn.
+    It counts during [begins_at, ends_at); another one instead of it ends it and leaves it on
+    record, as who was on call is asked for afterwards.
     """
 
     class Kind(models.TextChoices):
@@ -67,10 +80,22 @@ class Rotation(models.Model):
     )
     handover_time = models.TimeField(help_text="In the schedule's time zone.")
     starts_on = models.DateField(help_text="The first person's turn begins on this day.")
+    begins_at = models.DateTimeField(
+        null=True, editable=False, help_text="Counts from then on; empty: from its first turn on."
+    )
+    ends_at = models.DateTimeField(
+        null=True, editable=False, help_text="Another one counts from then on; empty: none does."
+    )
+
+    objects = RotationQuerySet.as_manager()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["schedule", "layer"], name="rotation_per_layer"),
+            models.UniqueConstraint(
+                fields=["schedule", "layer"],
+                condition=Q(ends_at=None),
+                name="one_last_rotation_per_layer",
+            ),
             models.CheckConstraint(
                 condition=Q(handover_weekday__lte=6), name="handover_on_a_weekday"
             ),

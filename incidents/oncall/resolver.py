@@ -19,13 +19,22 @@ class RotationPlan:
     """People taking turns from `starts_on` on; `people` are user ids in order.
 
     None among them holds the place of somebody deactivated, so that the others keep their turns.
-    `handover_weekday`: 0 (Monday) to 6; None: the hand-over is every day.
+    `handover_weekday`: 0 (Monday) to 6; None: the hand-over is every day. It counts during
+    [begins_at, ends_at) only, whatever turn that is in; None: without such a bound.
     """
 
     handover_time: time
     starts_on: date
     people: tuple[int | None, ...]
     handover_weekday: int | None = None
+    begins_at: datetime | None = None
+    ends_at: datetime | None = None
+    layer: int = 0
+
+    def counts_at(self, at: datetime) -> bool:
+        return (self.begins_at is None or self.begins_at <= at) and (
+            self.ends_at is None or at < self.ends_at
+        )
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,8 @@ class OverridePlan:
 class Plan:
     """All that decides who is on call.
 
-    `rotations` from the lowest layer to the highest: the highest that has somebody wins.
+    `rotations` from the lowest layer to the highest: the highest that has somebody wins. Those of
+    one layer follow one another: what was changed stays as it was until the change.
     `overrides` of active people, in the order in which they were made: the latest in force wins.
     """
 
@@ -97,17 +107,30 @@ def shifts(plan: Plan, start: datetime, end: datetime) -> list[Shift]:
     return [Shift(cover.user_id, begin, until, cover.is_override) for cover, begin, until in tiles]
 
 
+def next_turn(rotation: RotationPlan, zone: ZoneInfo, at: datetime) -> tuple[int, date]:
+    """The number and the day of the first turn that begins after `at`."""
+    turn = _turn_at(rotation, at, zone)
+    following = 0 if turn is None else turn + 1
+    return following, _day_of(rotation, following)
+
+
+def first_turn_begins(starts_on: date, at: time, zone: ZoneInfo) -> datetime:
+    return _instant(starts_on, at, zone)
+
+
 def _cover(plan: Plan, at: datetime) -> _Cover:
     for number, override in reversed(list(enumerate(plan.overrides))):
         if override.starts_at <= at < override.ends_at:
             return _Cover(override.user_id, ("override", number), is_override=True)
-    for layer, rotation in reversed(list(enumerate(plan.rotations))):
+    for number, rotation in reversed(list(enumerate(plan.rotations))):
+        if not rotation.people or not rotation.counts_at(at):
+            continue
         turn = _turn_at(rotation, at, plan.zone)
-        if turn is None or not rotation.people:
+        if turn is None:
             continue
         user_id = rotation.people[turn % len(rotation.people)]
         if user_id is not None:
-            return _Cover(user_id, ("rotation", layer, turn))
+            return _Cover(user_id, ("rotation", number, turn))
     return _NOBODY
 
 
@@ -117,6 +140,8 @@ def _edges(plan: Plan, start: datetime, end: datetime) -> list[datetime]:
     for override in plan.overrides:
         edges += [override.starts_at.astimezone(UTC), override.ends_at.astimezone(UTC)]
     for rotation in plan.rotations:
+        bounds = [rotation.begins_at, rotation.ends_at]
+        edges += [bound.astimezone(UTC) for bound in bounds if bound]
         turn = _turn_at(rotation, start, plan.zone) or 0
         while (edge := _begin_of(rotation, turn, plan.zone)) < end:
             edges.append(edge)
@@ -145,11 +170,13 @@ def _turn_by(rotation: RotationPlan, day: date) -> int:
 
 
 def _begin_of(rotation: RotationPlan, turn: int, zone: ZoneInfo) -> datetime:
+    return _instant(_day_of(rotation, turn), rotation.handover_time, zone)
+
+
+def _day_of(rotation: RotationPlan, turn: int) -> date:
     if turn == 0 or rotation.handover_weekday is None:
-        day = rotation.starts_on + turn * ONE_DAY
-    else:
-        day = _second_turn(rotation, rotation.handover_weekday) + (turn - 1) * 7 * ONE_DAY
-    return _instant(day, rotation.handover_time, zone)
+        return rotation.starts_on + turn * ONE_DAY
+    return _second_turn(rotation, rotation.handover_weekday) + (turn - 1) * 7 * ONE_DAY
 
 
 def _second_turn(rotation: RotationPlan, weekday: int) -> date:

@@ -1,3 +1,3 @@
-from incidents.oncall.admin import pages, tables, verbs
+from incidents.oncall.admin import others, pages, tables, verbs
 
-__all__ = ["pages", "tables", "verbs"]
+__all__ = ["others", "pages", "tables", "verbs"]

@@ -6,11 +6,12 @@ from django.contrib import admin
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from unfold.decorators import display
+from django.utils.html import format_html
 from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from incidents.core.adminsite import HouseAdmin
-from incidents.core.models import User
+from incidents.core.models import User, zone_choices
 from incidents.oncall import services
 from incidents.oncall.admin.tables import HORIZON, local
 from incidents.oncall.models import Override, Schedule
@@ -26,7 +27,7 @@ class ScheduleList(ChangeList):
         now = clock.now()
         rosters = services.roster(self.result_list, start=now, end=now + HORIZON)
         for schedule in self.result_list:
-            schedule.turns = rosters[schedule.pk]
+            schedule.turns = services.joined(rosters[schedule.pk])
 
 
 @admin.register(Schedule)
@@ -40,20 +41,31 @@ class ScheduleAdmin(HouseAdmin):
     prepopulated_fields = {"slug": ["name"]}
     fields = ["name", "slug", "team", "timezone"]
 
+    def quick_views(self, request: HttpRequest) -> list[tuple[str, str]]:
+        user: Any = request.user
+        mine = ",".join(str(team) for team in user.roles)
+        return [*([("My teams'", f"team__in={mine}")] if mine else [])]
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ScheduleList
 
-    @display(description="On call now", label={"nobody": "danger", "somebody": "success"})
-    def on_call_now(self, schedule: Any) -> tuple[str, str]:
+    @admin.display(description="On call now")
+    def on_call_now(self, schedule: Any) -> str:
         user = schedule.turns[0].user
-        return ("somebody", str(user)) if user else ("nobody", "Nobody")
+        return str(user) if user else format_html('<span class="t-late">{}</span>', "Nobody")
 
     @admin.display(description="Next hand-over")
     def next_handover(self, schedule: Any) -> str:
         if len(schedule.turns) < 2:
-            return f"None within {HORIZON.days // 7} weeks"
+            return f"No hand-over in the next {HORIZON.days // 7} weeks"
         following = schedule.turns[1]
         return f"{local(following.start, schedule.zone)} to {following.user or 'nobody'}"
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Time zones are chosen, not typed."""
+        if db_field.name == "timezone":
+            kwargs["widget"] = UnfoldAdminSelectWidget(choices=zone_choices())
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """A schedule without a team is for administrators: a manager would lock himself out."""

@@ -1,5 +1,6 @@
 """The verbs of a schedule as buttons: each with the form that asks for what it needs."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -7,17 +8,16 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.db.models import QuerySet
 from django.utils import timezone
-from unfold.widgets import SELECT_CLASSES
 
 from incidents.core.access import may_take_shifts
-from incidents.core.adminsite import Verb, VerbForm, offer
+from incidents.core.adminsite import MomentField, Verb, VerbForm, offer
 from incidents.core.models import Team, User
 from incidents.oncall import services
 from incidents.oncall.admin.tables import local, upcoming
-from incidents.oncall.models import Override, Rotation, Weekday
+from incidents.oncall.models import Override, Rotation, Schedule, TeamSchedule, Weekday
 from incidents.timers import clock
 
-SPARE_PLACES = 3
+SPARE_PLACES = 5
 
 
 def _active_people() -> QuerySet[User]:
@@ -33,29 +33,45 @@ class RotationForm(VerbForm):
         label="At", widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"})
     )
     starts_on = forms.DateField(
-        help_text="The first person's turn begins on this day at the hand-over time.",
+        help_text="The first person's turn begins on this day at the hand-over time. A time that "
+        "is past means now: who was on call until then stays as it was.",
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
 
     def prepare(self) -> None:
-        """Fill in the present rotation, and give some more places than it has people."""
-        rotation = self.subject.rotations.order_by("layer").first()
-        people = []
+        """Fill in the rotation from its next hand-over on, and give some more places."""
+        rotation = self.subject.rotations.filter(ends_at=None).order_by("layer").first()
+        people: list[User] = []
         if rotation is not None:
-            people = [place.user_id for place in rotation.participants.order_by("position")]
-            for name in ["kind", "handover_weekday", "handover_time", "starts_on"]:
+            for name in ["kind", "handover_weekday", "handover_time"]:
                 self.fields[name].initial = getattr(rotation, name)
+            self.fields["starts_on"].initial, people = services.next_in_turn(rotation)
         else:
             self.fields["kind"].initial = Rotation.Kind.WEEKLY
             self.fields["starts_on"].initial = clock.now().astimezone(self.subject.zone).date()
         self.fields["handover_time"].help_text = f"In {self.subject.timezone}."
-        everybody = [("", "—"), *((user.pk, str(user)) for user in _active_people())]
+        self._ask_for(people)
+
+    def _ask_for(self, people: Sequence[User]) -> None:
+        """Places for those who take turns now, in their order, and for some more.
+
+        Who was deactivated stays in view, to be replaced rather than left out unseen.
+        """
+        everybody: list[tuple[Any, str]] = [("", "—")]
+        everybody += [(user.pk, str(user)) for user in _active_people()]
+        everybody += [
+            (user.pk, f"{user} (deactivated: choose somebody else)")
+            for user in people
+            if not user.is_active
+        ]
         for place in range(len(people) + SPARE_PLACES):
             field = forms.TypedChoiceField(
                 choices=everybody, coerce=int, empty_value=None, required=False
             )
-            field.label, field.initial = f"Person {place + 1}", dict(enumerate(people)).get(place)
-            field.widget.attrs["class"] = " ".join(SELECT_CLASSES)
+            field.label = f"{place + 1}. in turn"
+            field.initial = people[place].pk if place < len(people) else None
+            # Not one alone is, but "(optional)" at each says nothing.
+            field.is_needed = True  # type: ignore[attr-defined]
             self.fields[f"person_{place}"] = field
 
     def clean(self) -> dict[str, Any]:
@@ -69,15 +85,9 @@ class RotationForm(VerbForm):
         return {**facts, "people": people}
 
 
-class ZonedMoment(forms.SplitDateTimeField):
-    """A date and a time in `zone`, which the form sets when it knows the schedule."""
+class ZonedMoment(MomentField):
+    """A day and a time in `zone`, which the form sets when it knows the schedule."""
 
-    widget = forms.SplitDateTimeWidget(
-        date_format="%Y-%m-%d",
-        time_format="%H:%M",
-        date_attrs={"type": "date"},
-        time_attrs={"type": "time"},
-    )
     zone: ZoneInfo
 
     def compress(self, data_list: Any) -> datetime | None:
@@ -93,6 +103,9 @@ class OverrideForm(VerbForm):
 
     def prepare(self) -> None:
         self.fields["user"].queryset = _active_people()  # type: ignore[attr-defined]
+        # A text as it is in the schedule's zone: the widget would show a moment in the reader's.
+        now = clock.now().astimezone(self.subject.zone).replace(second=0, tzinfo=None)
+        self.fields["starts_at"].initial = [now.date(), now.time()]
         for name in ["starts_at", "ends_at"]:
             self.fields[name].zone = self.subject.zone  # type: ignore[attr-defined]
             self.fields[name].help_text = f"In {self.subject.timezone}."
@@ -138,6 +151,11 @@ def _teams_of(user: User) -> QuerySet[Team]:
     return teams if user.is_superuser else teams.filter(pk__in=user.managed_teams)
 
 
+def _on_call_sentence(schedule: Schedule) -> str:
+    user = services.on_call_now(schedule)
+    return f"{user} is on call now." if user else "Nobody is on call now."
+
+
 offer(
     "oncall.schedule",
     Verb(
@@ -147,6 +165,9 @@ offer(
         form=RotationForm,
         may=lambda user, schedule: user.manages(schedule.team_id),
         order=10,
+        hint="These people take turns in this order, one after the other, and start over after the "
+        "last. The present rotation counts until the first turn begins; overrides stay.",
+        done=lambda schedule, _: f"The rotation is set. {_on_call_sentence(schedule)}",
     ),
     Verb(
         "override",
@@ -155,6 +176,10 @@ offer(
         form=OverrideForm,
         may=lambda user, schedule: may_take_shifts(user, schedule.team_id),
         order=20,
+        adds=True,
+        hint="One person is on call in this time, whoever's turn it is. Of overrides that overlap, "
+        "the one that was made later wins.",
+        done=lambda _, facts: f"{facts['user']} is on call in that time.",
     ),
     Verb(
         "end-override",
@@ -164,6 +189,7 @@ offer(
         may=lambda user, schedule: may_take_shifts(user, schedule.team_id),
         when=lambda schedule: upcoming(schedule).exists(),
         order=30,
+        done=lambda schedule, _: f"The override is ended. {_on_call_sentence(schedule)}",
     ),
     Verb(
         "assign",
@@ -174,6 +200,8 @@ offer(
         form=AssignForm,
         may=lambda user, _: user.may_manage,
         order=40,
+        hint="Levels that ask “who is on call” of that team ask this schedule then.",
+        done=lambda schedule, facts: f"{schedule} answers for {facts['team']}.",
     ),
     Verb(
         "unassign",
@@ -183,5 +211,22 @@ offer(
         may=lambda user, _: user.may_manage,
         when=lambda schedule: schedule.team_assignments.exists(),
         order=50,
+        group="more",
+        done=lambda _, facts: f"No schedule answers for {facts['team']} any more.",
+    ),
+)
+offer(
+    "incidents.team",
+    Verb(
+        "default-schedule",
+        "Make its schedule",
+        lambda team, actor, _: services.default_schedule_for(team, actor=actor),
+        may=lambda user, team: user.manages(team.pk),
+        when=lambda team: not TeamSchedule.objects.filter(team=team).exists(),
+        order=50,
+        hint="A weekly schedule of the team's responders and managers, in the order in which they "
+        "joined, handed over on Mondays at 09:00 in the team's time zone. It answers for the team "
+        "at once; its rotation can be changed afterwards.",
+        done="The schedule is made and answers for the team: somebody is on call from now on.",
     ),
 )

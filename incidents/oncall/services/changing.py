@@ -18,6 +18,7 @@ from incidents.oncall.models import (
     TeamSchedule,
     Weekday,
 )
+from incidents.oncall.resolver import first_turn_begins
 from incidents.timers import clock
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,10 @@ def set_rotation(
     handover_weekday: int = Weekday.MONDAY,
     actor: User | None = None,
 ) -> Rotation:
-    """Have `people` take turns in this order, the first from `starts_on` on, instead of before.
+    """Have `people` take turns in this order, the first from `starts_on` on.
+
+    Until the first turn begins, or until now where that is past, what was set before counts: who
+    was on call stays on record. What was to follow only later does not come.
 
     An empty list is allowed: nobody is on call then but by an override. `handover_weekday` (0 is
     Monday) counts for weekly rotations only. Raises DomainError for people who are unknown,
@@ -82,17 +86,16 @@ def set_rotation(
     schedule = _lock(schedule)
     _check_rhythm(kind, handover_weekday, handover_time)
     users = _known(people, field="people")
-    rotation, _ = Rotation.objects.update_or_create(
+    begins_at = max(clock.now(), first_turn_begins(starts_on, handover_time, schedule.zone))
+    _end_rotation(schedule, begins_at)
+    rotation = Rotation.objects.create(
         schedule=schedule,
-        layer=0,
-        defaults={
-            "kind": kind,
-            "handover_weekday": handover_weekday,
-            "handover_time": handover_time,
-            "starts_on": starts_on,
-        },
+        kind=kind,
+        handover_weekday=handover_weekday,
+        handover_time=handover_time,
+        starts_on=starts_on,
+        begins_at=begins_at,
     )
-    rotation.participants.all().delete()
     Participant.objects.bulk_create(
         Participant(rotation=rotation, user=user, position=position)
         for position, user in enumerate(users)
@@ -168,6 +171,12 @@ def assign_schedule(
         TeamSchedule.objects.filter(team=team).delete()
         return None
     return TeamSchedule.objects.update_or_create(team=team, defaults={"schedule": schedule})[0]
+
+
+def _end_rotation(schedule: Schedule, at: datetime) -> None:
+    lowest = schedule.rotations.filter(layer=0)
+    lowest.filter(begins_at__gte=at).delete()
+    lowest.not_over(at).update(ends_at=at)
 
 
 def _lock(schedule: Schedule) -> Schedule:
