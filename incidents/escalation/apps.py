@@ -14,15 +14,18 @@ class EscalationConfig(AppConfig):
 
     def ready(self) -> None:
         from incidents.core import panels
-        from incidents.escalation import handlers, panel, receivers
+        from incidents.escalation import handlers, panel, pocket, receivers
         from incidents.timers import engine
 
-        for kind, handle in {
-            "escalation.step": handlers.take_steps,
-            "escalation.ticket_due": handlers.page_tickets,
-            "escalation.ack_expiry": engine.each(handlers.expire_acknowledgement),
-            "escalation.last_resort": engine.each(handlers.tell_last_resort_again),
-        }.items():
-            engine.register(kind, model="incidents.Incident", handle=handle)
+        expire = engine.each(handlers.expire_acknowledgement)
+        tell_again = engine.each(handlers.tell_last_resort_again)
+        for kind, handle, label in [
+            ("escalation.step", handlers.take_steps, "the next level is asked"),
+            ("escalation.ticket_due", handlers.page_tickets, "it is paged, if nobody has it"),
+            ("escalation.ack_expiry", expire, "the acknowledgement expires, if nothing is done"),
+            ("escalation.last_resort", tell_again, "the last resort is told again"),
+        ]:
+            engine.register(kind, model="incidents.Incident", handle=handle, label=label)
         receivers.connect()
         panels.register("incident", panel.render, order=30)
+        panels.register("pocket-incident", pocket.render, order=10)

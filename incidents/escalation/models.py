@@ -203,8 +203,16 @@ class PolicyAssignment(models.Model):
         ]
 
     def __str__(self) -> str:
-        where = self.service or self.team or "everything"
-        return f"{where}{f' {self.severity}' if self.severity else ''}: {self.policy}"
+        return f"{self.where}: {self.policy}"
+
+    @property
+    def where(self) -> str:
+        """In words, e.g. "Every service of Payments, only SEV1"."""
+        if self.service:
+            where = f"The service {self.service}"
+        else:
+            where = f"Every service of {self.team}" if self.team else "Everything"
+        return f"{where}, only {self.severity}" if self.severity else where
 
 
 class EscalationQuerySet(models.QuerySet["Escalation"]):

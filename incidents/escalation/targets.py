@@ -5,10 +5,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from incidents.core import services as core
-from incidents.core.models import Incident, Membership, Role, SeverityPolicy, User
+from incidents.core.models import (
+    Incident,
+    Membership,
+    Role,
+    Service,
+    SeverityPolicy,
+    User,
+)
 from incidents.escalation.engine import Ladder, Place, Rung, next_level
 from incidents.escalation.models import EscalationPolicy, LevelTarget, PolicyAssignment
 from incidents.oncall import services as oncall
@@ -80,12 +87,7 @@ class Crew:
 def assigned_plan(incident: Incident) -> Plan | None:
     """The policy that is assigned most specifically to the incident, as things stand now."""
     rows = list(
-        PolicyAssignment.objects.filter(
-            Q(service_id=incident.service_id)
-            | Q(team_id=incident.service.team_id)
-            | Q(service=None, team=None),
-            severity__in=["", incident.severity],
-        )
+        assignments_for(incident.service, [incident.severity])
         .order_by("policy__levels__position", "policy__levels__targets__pk")
         .values_list(
             *("service", "team", "severity"), *(f"policy__{column}" for column in PLAN_COLUMNS)
@@ -94,6 +96,14 @@ def assigned_plan(incident: Incident) -> Plan | None:
     best = max((_specificity(row) for row in rows), default=None)
     plans = _read([row[3:] for row in rows if _specificity(row) == best])
     return next(iter(plans.values()), None)
+
+
+def assignments_for(service: Service, severities: Iterable[str]) -> QuerySet[PolicyAssignment]:
+    """All that say something about incidents of this service and these severities."""
+    return PolicyAssignment.objects.filter(
+        Q(service=service.pk) | Q(team=service.team_id) | Q(service=None, team=None),
+        severity__in=["", *severities],
+    )
 
 
 def _specificity(row: tuple[Any, ...]) -> tuple[bool, bool, bool]:

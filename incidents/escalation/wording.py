@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
@@ -47,9 +48,14 @@ def page_body(
         *([f"It works again since {local_time(back, user.timezone)}."] if back else []),
         asked,
         *([prompt] if prompt else []),
-        *(["", _cut(incident.description, LONGEST_DESCRIPTION)] if incident.description else []),
+        *(["", shortened(incident.description)] if incident.description else []),
     ]
     return "\n".join(lines)
+
+
+def shortened(description: str) -> str:
+    """As much of it as a page carries."""
+    return _cut(description, LONGEST_DESCRIPTION)
 
 
 def ticket_body(incident: Incident, user: User, *, asked: str, due_at: datetime) -> str:
@@ -80,8 +86,9 @@ def acknowledge_link(token: str) -> Link:
 
 
 def incident_link(incident: Incident) -> Link:
-    """Where those who log in see everything about it."""
-    path = f"/admin/incidents/incident/{incident.pk}/change/"
+    """Where everybody who logs in and may see it finds it, made for a phone."""
+    # Not by reverse(), which raises for a reference that it does not like: no page is lost for it.
+    path = f"/i/{quote(incident.reference, safe='')}/"
     return Link("Open the incident", f"{settings.PUBLIC_URL}{path}")
 
 

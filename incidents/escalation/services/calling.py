@@ -124,10 +124,7 @@ def _order(call: Call, token: str, now: datetime) -> notifications.PageOrder:
         body=wording.page_body(
             call.incident, call.user, now=now, asked=call.asked, prompt=call.prompt
         ),
-        links=[
-            wording.acknowledge_link(token),
-            *([wording.incident_link(call.incident)] if call.user.is_staff else []),
-        ],
+        links=[wording.acknowledge_link(token), wording.incident_link(call.incident)],
         give_up_after=patience,
         epoch=call.incident.paging_epoch,
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from incidents.core import services as core
-from incidents.core.errors import Refused
+from incidents.core.errors import DomainError
 from incidents.core.models import Incident, digest_of
 from incidents.escalation.models import Escalation, Page
 from incidents.escalation.services.answering import mark_answered
@@ -60,7 +60,7 @@ def answer_by_link(token: str) -> Invitation | None:
     user = invitation.page.user
     try:
         incident = core.acknowledge(invitation.incident, actor=user, via="link")
-    except Refused:  # resolved a moment ago, which the page will say
+    except DomainError:  # resolved or shut out a moment ago, which the page will say
         return read_link(token)
     mark_answered(incident, by=user, now=clock.now())
     return read_link(token)

@@ -1,0 +1,3 @@
+from incidents.escalation.admin import asking, assignments, panels, policies
+
+__all__ = ["asking", "assignments", "panels", "policies"]
