@@ -5,6 +5,7 @@ from typing import Any
 
 import django_filters
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, mixins, serializers, status
 from rest_framework.decorators import action
@@ -17,12 +18,15 @@ from incidents.alerts.payload import parse
 from incidents.core.access import Rule, require_manages
 from incidents.core.api.asks import known_service, known_team
 from incidents.core.api.base import HouseView, HouseViewSet, Strict, named_by
+from incidents.core.rest import SafeJSONParser, storable
 
 logger = logging.getLogger(__name__)
 
+KEPT_OF_BODY = 2_000  # bytes
+
 
 class UnknownSource(exceptions.NotFound):
-    default_detail = "No alert source has this key; copy the address from its page again."
+    default_detail = "No source has this key; copy the address from its page again."
     default_code = "unknown_source"
 
 
@@ -71,25 +75,50 @@ class ReceiptOut(serializers.Serializer):
     )
 
 
+class KeepingParser(SafeJSONParser):
+    """Leaves the beginning of the body on the view, readable or not, for the source's page."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        kept = _KeptStream(stream)
+        try:
+            return super().parse(kept, media_type, parser_context)
+        finally:
+            parser_context["view"].body = storable(kept.start.decode("utf-8", errors="replace"))
+
+
+class _KeptStream:
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.start = stream, b""
+
+    def read(self, size: int) -> bytes:
+        raw: bytes = self.stream.read(size)
+        self.start = raw[:KEPT_OF_BODY]
+        return raw
+
+
 class Intake(HouseView):
     """Takes in what a monitor says. The 202 comes after the commit: accepted means durable."""
 
     authentication_classes = ()
+    parser_classes = (KeepingParser,)
     rules = {"post": Rule.PUBLIC}
+    source: Source | None = None
+    receipt: services.Receipt | None = None
+    body = ""
 
     @extend_schema(
         operation_id="alerts_send", request=SignalIn, responses={202: ReceiptOut}, tags=["alerts"]
     )
     def post(self, request: Request, key: str) -> Response:
         """Send a signal. Repeating it is harmless: a repeat of the same dedup_key only counts."""
-        source = Source.objects.select_related("service__team").filter(key=key).first()
+        self.source = source = services.source_of(key)
         if source is None:
             raise UnknownSource
         if not source.is_active:
             raise InactiveSource
         try:
             signal = parse(request.data)
-            receipt = services.ingest(source, signal)
+            self.receipt = receipt = services.ingest(source, signal)
         except services.Overtaken:
             raise Busy from None
         answer = {
@@ -97,11 +126,13 @@ class Intake(HouseView):
             "action": receipt.action,
             "dedup_key": receipt.dedup_key,
             "incident": receipt.incident.reference if receipt.incident else None,
-            "warnings": list(signal.notes),
+            "warnings": [*signal.notes, *receipt.notes],
         }
         return Response(answer, status=status.HTTP_202_ACCEPTED)
 
     def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, InterfaceError | OperationalError):
+            self.source = None  # The database is away: there is nothing to write to.
         try:
             return super().handle_exception(exc)
         except Exception:
@@ -117,7 +148,20 @@ class Intake(HouseView):
             # Django would log the address of a refused request, and the key is part of it.
             response._has_been_logged = True  # type: ignore[attr-defined]
             logger.info("A signal was refused with %d", response.status_code)
+        if self.source is not None:
+            services.log_request(
+                self.source,
+                status=response.status_code,
+                body=self.body,
+                receipt=self.receipt,
+                problem=told_by(response.data),
+            )
         return response
+
+
+def told_by(answer: dict[str, Any]) -> str:
+    """What an answer says about what was wrong, or was not understood."""
+    return " ".join([answer.get("detail", ""), *answer.get("warnings", [])]).strip()
 
 
 class AlertOut(serializers.ModelSerializer):
@@ -165,27 +209,36 @@ class AlertViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HouseViewSe
 class SourceOut(serializers.ModelSerializer):
     team = named_by()
     service = named_by()
-    address = serializers.SerializerMethodField(
-        help_text="Where to send signals to; null for who does not manage the source's team."
+    prefix = serializers.CharField(
+        read_only=True, help_text="How the key begins; the whole key is told once, when it is made."
     )
 
     class Meta:
         model = Source
         fields = [
             *("id", "name", "kind", "team", "service", "is_active", "created_at", "last_seen_at"),
-            "address",
+            "prefix",
         ]
         read_only_fields = fields
 
-    def get_address(self, source: Source) -> str | None:
-        if not self.context["request"].user.manages(source.team_id):
-            return None
-        return address_of(source)
+
+class SourceWithKeyOut(SourceOut):
+    """A source that was just given a key: the only answers in which the key is told."""
+
+    key = serializers.CharField(read_only=True, help_text="Not told again.")
+    address = serializers.SerializerMethodField(help_text="Where to send signals to.")
+
+    class Meta(SourceOut.Meta):
+        fields = [*SourceOut.Meta.fields, "key", "address"]
+        read_only_fields = fields
+
+    def get_address(self, source: Source) -> str:
+        return address_of(source.key)
 
 
-def address_of(source: Source) -> str:
-    """The whole address of the source's intake. Contains its key: for its managers only."""
-    return f"{settings.PUBLIC_URL}/api/v1/alerts/{source.key}/"
+def address_of(key: str) -> str:
+    """The whole address of the intake for this key."""
+    return f"{settings.PUBLIC_URL}/api/v1/alerts/{key}/"
 
 
 class SourceIn(Strict):
@@ -217,31 +270,29 @@ class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HouseViewS
         asked = {"create": SourceIn, "partial_update": SourceChange}
         return asked.get(self.action, SourceOut)
 
-    @extend_schema(request=SourceIn, responses={201: SourceOut})
+    @extend_schema(request=SourceIn, responses={201: SourceWithKeyOut})
     def create(self, request: Request) -> Response:
+        """Make a source. This answer is the only one that tells its key."""
         facts = self.facts()
         require_manages(self.actor, facts["team"].pk if facts["team"] else None)
         source = services.create_source(**facts, actor=self.actor)
-        return Response(self._shown(source), status=status.HTTP_201_CREATED)
+        return Response(SourceWithKeyOut(source).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=SourceChange, responses=SourceOut)
     def partial_update(self, request: Request, pk: int) -> Response:
         """Switch it on or off, or have its alerts go to another service."""
         source = self._managed()
-        return Response(
-            self._shown(services.change_source(source, actor=self.actor, **self.facts()))
-        )
+        changed = services.change_source(source, actor=self.actor, **self.facts())
+        return Response(SourceOut(changed).data)
 
-    @extend_schema(request=None, responses=SourceOut)
+    @extend_schema(request=None, responses=SourceWithKeyOut)
     @action(detail=True, methods=["post"], url_path="rotate-key")
     def rotate_key(self, request: Request, pk: int) -> Response:
-        """Give it another key; the old address opens nothing any more."""
-        return Response(self._shown(services.rotate_key(self._managed(), actor=self.actor)))
+        """Give it another key, told here once; the old address opens nothing any more."""
+        source = services.rotate_key(self._managed(), actor=self.actor)
+        return Response(SourceWithKeyOut(source).data)
 
     def _managed(self) -> Source:
         source = self.get_object()
         require_manages(self.actor, source.team_id)
         return source
-
-    def _shown(self, source: Source) -> dict[str, Any]:
-        return SourceOut(source, context=self.get_serializer_context()).data

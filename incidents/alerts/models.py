@@ -7,7 +7,9 @@ from django.db.models import Q
 from incidents.core.models import Incident, Service, Severity, Team
 from incidents.timers import clock
 
-KEY = r"[A-Za-z0-9_-]{16,64}"
+# What may stand for a source's key in an address: also a wrong one, which is to be told so. What is
+# short and all digits is the id of an alert.
+KEY = r"(?![0-9]{1,15}/?$)[^/]+"
 
 
 def new_key() -> str:
@@ -16,14 +18,18 @@ def new_key() -> str:
 
 
 class Source(models.Model):
-    """A monitor that reports alerts. Its key, part of the address, lets it do that and no more."""
+    """A monitor that reports alerts. Its key, part of the address, lets it do that and no more.
+
+    Only the key's SHA-256 is kept, and its first characters to recognise it by.
+    """
 
     class Kind(models.TextChoices):
         GENERIC = "generic", "Generic webhook"
 
     name = models.CharField(max_length=100, unique=True)
     kind = models.CharField(max_length=16, choices=Kind.choices, default=Kind.GENERIC)
-    key = models.CharField(max_length=64, unique=True, default=new_key, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    prefix = models.CharField("key begins with", max_length=8, editable=False)
     team = models.ForeignKey(
         Team,
         on_delete=models.PROTECT,
@@ -43,6 +49,9 @@ class Source(models.Model):
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    # The key itself: on the instance that was just given one, and never stored.
+    key: str = ""
 
     def __str__(self) -> str:
         return self.name
@@ -118,3 +127,49 @@ class Alert(models.Model):
 def open_key_of(source: Source, dedup_key: str) -> str:
     """The value of `Alert.open_key` that reserves `dedup_key` of `source`."""
     return f"{source.pk}:{dedup_key}"
+
+
+class IntakeRequestQuerySet(models.QuerySet["IntakeRequest"]):
+    def visible_to(self, user: object) -> "IntakeRequestQuerySet":
+        """Without those about private incidents whose audience this person is not part of."""
+        seen = Incident.objects.visible_to(user)
+        return self.filter(Q(incident=None) | Q(incident__in=seen))
+
+
+class IntakeRequest(models.Model):
+    """One of the last requests of a source, and what became of it. Nothing depends on it."""
+
+    class Outcome(models.TextChoices):
+        DECLARED = "declared", "Declared an incident"
+        COUNTED = "counted", "Counted as a repeat"
+        RECOVERED = "recovered", "Recovered"
+        RELAPSED = "relapsed", "Fires again"
+        REOPENED = "reopened", "Reopened the incident"
+        IGNORED = "ignored", "Ignored, there is nothing to do"
+        REFUSED = "refused"
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="requests")
+    at = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(help_text="The HTTP status of the answer.")
+    outcome = models.CharField(max_length=16, choices=Outcome.choices)
+    dedup_key = models.CharField(max_length=255, blank=True)
+    incident = models.ForeignKey(
+        Incident, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    problem = models.TextField(blank=True, help_text="What was wrong, or not understood.")
+    body = models.TextField(blank=True, help_text="How it began.")
+
+    objects = IntakeRequestQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            # The source's page and the pruning: its newest requests
+            models.Index(fields=["source", "-id"], name="request_newest_of_source"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source}, {self.at:%Y-%m-%d %H:%M:%S} UTC: {self.get_outcome_display()}"
+
+    @property
+    def is_refused(self) -> bool:
+        return self.outcome == self.Outcome.REFUSED

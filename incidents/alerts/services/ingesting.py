@@ -1,6 +1,5 @@
-"""The verbs of this room: take in what a monitor says; keep the sources."""
+"""Taking in what a monitor says: what is known only counts, what is new declares."""
 
-import logging
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,14 +7,11 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
-from incidents.alerts.models import Alert, Source, new_key, open_key_of
+from incidents.alerts.models import Alert, Source, open_key_of
 from incidents.alerts.payload import Signal
 from incidents.core import services as core
-from incidents.core.errors import DomainError
-from incidents.core.models import Incident, Service, Team, User
+from incidents.core.models import Incident, Service, Team
 from incidents.timers import clock
-
-logger = logging.getLogger(__name__)
 
 EARLY_RESOLVED_MEMORY = timedelta(minutes=10)
 SEEN_PRECISION = timedelta(minutes=1)
@@ -28,11 +24,13 @@ class Receipt:
 
     `action`: declared (a new incident), counted, recovered, relapsed, reopened or ignored.
     `incident`: the one it belongs to, None when it was ignored without one.
+    `notes`: what the sender should know although the signal was taken.
     """
 
     action: str
     dedup_key: str
     incident: Incident | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Overtaken(Exception):
@@ -140,7 +138,7 @@ def _declare(
             reservation=reservation,
         )
         Alert.objects.filter(pk=alert.pk).update(incident=incident, severity=incident.severity)
-    return Receipt("declared", signal.dedup_key, incident)
+    return Receipt("declared", signal.dedup_key, incident, tuple(notes))
 
 
 def _new_alert(
@@ -234,7 +232,7 @@ def route(source: Source, named: str) -> tuple[Service, list[str]]:
     fallback = own or _services().filter(is_catch_all=True).first() or unrouted()
     if not named:
         return fallback, []
-    return fallback, [f"The alert named the service {named!r}, which is unknown here."]
+    return fallback, [f"There is no service {named!r}: taken by {fallback.name}."]
 
 
 def _services() -> QuerySet[Service]:
@@ -256,34 +254,3 @@ def unrouted() -> Service:
             },
         )
     return service
-
-
-# --- sources --------------------------------------------------------------------------------------
-
-
-def create_source(
-    *, name: str, team: Team | None = None, service: Service | None = None, actor: User
-) -> Source:
-    """A new address for a monitor to report to."""
-    if Source.objects.filter(name=name).exists():
-        raise DomainError(f"There is a source {name!r} already.", field="name")
-    source = Source.objects.create(name=name, team=team, service=service)
-    logger.info("%s made the alert source %s", actor, source)
-    return source
-
-
-def change_source(source: Source, *, actor: User, **fields: Any) -> Source:
-    """Set name, service or is_active. An inactive source is refused with 403."""
-    for name, value in fields.items():
-        setattr(source, name, value)
-    source.save(update_fields=list(fields))
-    logger.info("%s changed %s of the alert source %s", actor, ", ".join(fields), source)
-    return source
-
-
-def rotate_key(source: Source, *, actor: User) -> Source:
-    """A new key; the old address opens nothing from this moment on."""
-    source.key = new_key()
-    source.save(update_fields=["key"])
-    logger.info("%s gave the alert source %s another key", actor, source)
-    return source
