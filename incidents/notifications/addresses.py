@@ -1,10 +1,12 @@
 """Addresses as people write them: parsed, and shown without the secrets in them."""
 
 import base64
+import hashlib
 import secrets
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import models
 
 
@@ -22,6 +24,13 @@ class Channel(models.TextChoices):
 DEMO = frozenset({Channel.CONSOLE, Channel.FILE, Channel.RECORDER})
 
 
+def kinds(*, keep: str = "") -> list[tuple[str, str]]:
+    """What may be chosen here: ways by which something can be sent, and `keep`."""
+    useless = set() if settings.DEMO_TRANSPORTS else set(DEMO)
+    useless |= set() if settings.SMTP_HOST else {Channel.EMAIL}
+    return [choice for choice in Channel.choices if choice[0] == keep or choice[0] not in useless]
+
+
 @dataclass(frozen=True)
 class Address:
     """Where to, and how. `secret` signs webhooks (`whsec_…`) and is never shown."""
@@ -29,6 +38,11 @@ class Address:
     kind: str
     address: str
     secret: str = ""
+
+    @property
+    def masked(self) -> str:
+        """Safe to show: an address may itself be the secret that lets others send there."""
+        return mask(self.kind, self.address)
 
 
 def parse(text: str) -> Address:
@@ -55,9 +69,13 @@ def new_secret() -> str:
 
 
 def mask(kind: str, address: str) -> str:
-    """The address without what would let its reader send there: safe to show and to log."""
+    """The address without what would let its reader send there: safe to show and to log.
+
+    Four hex digits of its hash tell two addresses at one host apart, and nothing else.
+    """
+    mark = hashlib.sha256(address.encode()).hexdigest()[-4:]
     if kind == Channel.WEBHOOK:
-        return f"{urlsplit(address).scheme}://{urlsplit(address).hostname or '?'}/…"
+        return f"{urlsplit(address).scheme}://{urlsplit(address).hostname or '?'}/… ({mark})"
     if kind == Channel.APPRISE:
-        return f"{address.partition(':')[0]}://…"
+        return f"{address.partition(':')[0]}://… ({mark})"
     return address

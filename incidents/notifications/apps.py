@@ -11,3 +11,11 @@ class NotificationsConfig(AppConfig):
     name = "incidents.notifications"
     label = "notifications"
     verbose_name = "Notifications"
+
+    def ready(self) -> None:
+        from incidents.core import panels
+        from incidents.notifications import panel, pocket, receivers
+
+        receivers.connect()
+        panels.register("user", panel.render, order=10)
+        panels.register("profile", pocket.render, order=10)

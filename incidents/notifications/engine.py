@@ -27,6 +27,7 @@ from incidents.notifications.signals import delivery_given_up
 from incidents.notifications.transports import TRANSPORTS
 from incidents.notifications.transports.base import Outgoing, Sent, TransportError
 from incidents.timers import clock, failpoints
+from incidents.timers import services as timers
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ def dispatch(*, wait: bool = False) -> int:
     see their transaction, and the order of things).
     """
     now = clock.now()
+    timers.beat("outbox")
     if not Delivery.objects.due(now).exists():
         return 0
     count = 0

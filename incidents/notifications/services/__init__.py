@@ -5,6 +5,7 @@ from incidents.notifications.services.contacts import (
     add_contact_method,
     add_last_resort,
     check_address,
+    put_first,
     remove_contact_method,
     send_test,
     send_verification,
@@ -12,6 +13,11 @@ from incidents.notifications.services.contacts import (
     unreachable,
     verify,
     vouch_for,
+)
+from incidents.notifications.services.invitations import (
+    confirm_account_address,
+    invite,
+    mail_password_link,
 )
 from incidents.notifications.services.telling import (
     MessageOrder,
@@ -36,12 +42,16 @@ __all__ = [
     "add_last_resort",
     "cancel_pages",
     "check_address",
+    "confirm_account_address",
+    "invite",
     "last_resorts",
+    "mail_password_link",
     "message",
     "message_many",
     "new_secret",
     "page_people",
     "prune",
+    "put_first",
     "remove_contact_method",
     "send_test",
     "send_verification",

@@ -32,6 +32,7 @@ CODE_DIGITS = 8
 CODE_LIVES = timedelta(minutes=30)
 CODE_TRIES = 5
 BETWEEN_CODES = timedelta(minutes=1)
+BETWEEN_TESTS = timedelta(minutes=1)
 LONGEST_DELAY = timedelta(hours=1)
 
 
@@ -148,6 +149,21 @@ def remove_contact_method(method: ContactMethod, *, actor: User | None) -> Conta
 
 
 @transaction.atomic
+def put_first(method: ContactMethod, *, actor: User | None) -> ContactMethod:
+    """It is used before the person's other addresses; those keep their order."""
+    active = ContactMethod.objects.filter(user_id=method.user_id, is_active=True)
+    rows = list(active.select_for_update(no_key=True).order_by("position", "pk"))
+    if method not in rows:
+        raise DomainError("This contact method was removed; add it again.", code="removed")
+    rows.sort(key=lambda row: row != method)
+    for position, row in enumerate(rows):
+        row.position = position
+    ContactMethod.objects.bulk_update(rows, ["position"])
+    logger.info("%s put %s of %s first", actor, method, method.user_id)
+    return rows[0]
+
+
+@transaction.atomic
 def set_rules(
     user: User,
     *,
@@ -190,11 +206,18 @@ def add_last_resort(
 
 
 def send_test(target: ContactMethod | LastResortAddress, *, actor: User | None) -> Delivery:
-    """Send a harmless message there, verified or not; its fate is seen at the delivery."""
+    """Send a harmless message there, verified or not; its fate is seen at the delivery.
+
+    DomainError within a minute of the last one: nobody is to flood somebody's phone from here.
+    """
+    key = f"method:{target.pk}" if isinstance(target, ContactMethod) else f"last:{target.pk}"
+    tests = Delivery.objects.filter(cause__startswith=f"test:{key}:")
+    if tests.filter(created_at__gt=clock.now() - BETWEEN_TESTS).exists():
+        raise DomainError("A test was just sent; wait a minute.", code="too_soon")
     letter = Letter(
-        cause=f"test:{uuid.uuid4()}",
+        cause=f"test:{key}:{uuid.uuid4()}",
         subject="Tocsin: this is a test",
-        body=f"{actor or 'Tocsin'} tries whether messages arrive here. There is nothing to do.",
+        body=f"{actor or 'Tocsin'} is testing whether messages arrive here. Nothing to do.",
         urgency=Urgency.MESSAGE,
         patience=timedelta(minutes=10),
     )

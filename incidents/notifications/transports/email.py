@@ -27,7 +27,7 @@ def check(address: str) -> None:
 
 def send(outgoing: Outgoing) -> Sent:
     if not settings.SMTP_HOST:
-        raise TransportError("SMTP_HOST is not set.", permanent=True)
+        raise TransportError("No mail server is set up here (SMTP_HOST).", permanent=True)
     check(outgoing.address)
     message = _message(outgoing)
     server = _server()
