@@ -34,6 +34,11 @@ app.conf.update(
             "schedule": 24 * 3600.0,
             "options": {"expires": 3600, "queue": "clock"},
         },
+        "old requests are forgotten": {
+            "task": "incidents.alerts.tasks.prune",
+            "schedule": 60.0,
+            "options": {"expires": 60, "queue": "clock"},
+        },
     },
     task_default_queue="clock",
     task_ignore_result=True,

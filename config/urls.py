@@ -1,6 +1,5 @@
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import RedirectView
 
 from config.api import (
     api_urlpatterns,
@@ -11,10 +10,12 @@ from config.api import (
 )
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("i/on-call/", include("incidents.oncall.urls")),  # before /i/<reference>/
+    path("", include("incidents.core.pages.urls")),  # login, home, /i/<reference>/, /me/
+    path("me/contacts/", include("incidents.notifications.urls")),
+    path("a/", include("incidents.escalation.urls")),
     path("admin/", admin.site.urls),
     path("api/", include(api_urlpatterns)),
-    path("a/", include("incidents.escalation.urls")),
 ]
 
 handler400 = bad_request

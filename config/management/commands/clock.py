@@ -8,6 +8,7 @@ from django.db import close_old_connections
 
 from incidents.notifications import engine as outbox
 from incidents.timers import engine as timers
+from incidents.timers import heart
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class Command(BaseCommand):
             timers.tick()
             outbox.dispatch(wait=True)
             return
+        heart.begin()
         # Not an Event: a handler that sets one can deadlock with the waiter that it interrupts.
         stop: queue.SimpleQueue[int] = queue.SimpleQueue()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,11 +8,14 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 from rich.console import Console
+from rich.markup import escape
 
-from config.readiness import what_is_missing
+from config import first_run
+from config.env import is_loopback
 from config.supervisor import Child, Supervisor
 from incidents.core import services
 from incidents.core.models import Organisation, User
+from incidents.timers import clock
 
 
 class Command(BaseCommand):
@@ -36,16 +39,20 @@ class Command(BaseCommand):
         **_options: Any,
     ) -> None:
         host, port = _address(bind)
+        if settings.DEBUG and not is_loopback(host):
+            raise CommandError("DEBUG is on: listen on 127.0.0.1, or unset DEBUG.")
         if workers > 1 and not settings.REDIS_URL:
             raise CommandError("Several workers need a broker: set REDIS_URL.")
         console = Console(stderr=True)
+        console.print("Setting up the database… (the first time this takes up to a minute)")
         try:
             call_command("migrate", verbosity=0, interactive=False)
         except OperationalError as error:
             raise CommandError(f"Unable to reach the database: {error}") from error
         self._first_start(console)
-        for line in what_is_missing():
-            console.print(f"[yellow]•[/] {line}", highlight=False)
+        for step in first_run.progress(now=clock.now()).missing:
+            line = f"[yellow]•[/] {step.name}: {escape(step.missing)}"
+            console.print(line, highlight=False, soft_wrap=True)
         console.print(f"Tocsin is at [bold]{settings.PUBLIC_URL}/admin/[/]", highlight=False)
         raise SystemExit(Supervisor(_children(host, port, workers, web_threads)).run())
 

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from config.celery import app
 from incidents.notifications import engine as outbox
+from incidents.timers import heart
 
 
 class Command(BaseCommand):
@@ -22,6 +23,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, threads: int, no_beat: bool, **_options: Any) -> None:
+        heart.begin()
         if not no_beat:
             # Threads, and a schedule in memory: the in-memory broker is in this process only, and
             # a beat that fires twice or late does no harm.

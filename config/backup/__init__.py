@@ -1,0 +1,1 @@
+"""Backup and restore: the whole database as one file, and back, on either engine."""
