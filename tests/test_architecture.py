@@ -14,7 +14,16 @@ from django.core.management import call_command
 from config.celery import app as celery
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ["timers", "incidents", "oncall", "notifications", "escalation", "alerts", "drills"]
+ROOMS = [
+    "timers",
+    "incidents",
+    "oncall",
+    "notifications",
+    "escalation",
+    "alerts",
+    "insights",
+    "drills",
+]
 PACKAGES = ["config", "incidents", "drills"]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from incidents.alerts import services
 from incidents.alerts.models import Source
 from incidents.core.models import Service
 
@@ -12,7 +13,7 @@ from incidents.core.models import Service
 @pytest.fixture
 def source(service: Service) -> Source:
     """A monitor of Payments that knows the service Checkout by its slug."""
-    return Source.objects.create(name="Probe", team=service.team)
+    return services.create_source(name="Probe", team=service.team, actor=None)
 
 
 @pytest.fixture

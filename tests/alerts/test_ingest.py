@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from incidents.alerts.models import Alert, Source
+from incidents.alerts import services
+from incidents.alerts.models import Alert, IntakeRequest, Source
 from incidents.core import services as core
 from incidents.core.models import Incident, Kind, Service, Team, User
 from incidents.timers.clock import VirtualClock
@@ -66,7 +67,7 @@ def test_two_keys_are_two_incidents(send: Send) -> None:
 
 
 def test_the_same_key_of_another_source_is_another_alert(send: Send, service: Service) -> None:
-    other = Source.objects.create(name="Other", service=service)
+    other = services.create_source(name="Other", service=service, actor=None)
 
     send()
     send(key=other.key)
@@ -99,11 +100,11 @@ def test_an_expected_signal_declares_a_drill(send: Send, source: Source) -> None
 # --- Repeats --------------------------------------------------------------------------------------
 
 
-def test_a_repeat_only_counts(send: Send, django_assert_max_num_queries: Any) -> None:
+def test_a_repeat_only_counts(send: Send, django_assert_num_queries: Any) -> None:
     send()
     entries = Incident.objects.get().timeline.count()
 
-    with django_assert_max_num_queries(4):
+    with django_assert_num_queries(4):  # source, alert, count, and the request's own row
         answer = send()
 
     alert = Alert.objects.get()
@@ -301,7 +302,10 @@ def test_an_unknown_service_goes_to_the_catch_all_with_a_note(send: Send, team: 
     incident = Incident.objects.get()
     assert answer.status_code == 202
     assert incident.service == catch_all
-    assert "chekcout" in incident.description
+    told = "There is no service 'chekcout': taken by Else."
+    assert told in incident.description
+    assert answer.json()["warnings"] == [told]
+    assert IntakeRequest.objects.get().problem == told
 
 
 def test_the_source_s_own_service_comes_before_the_catch_all(

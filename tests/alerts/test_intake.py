@@ -94,9 +94,16 @@ def test_it_refuses_an_unknown_source(send: Send) -> None:
     assert_problem(send(key="x" * 32), 404, "unknown_source")
 
 
-@pytest.mark.parametrize("key", ["short", "a%00b", "ключ", "x" * 200, "../people"])
-def test_a_key_that_is_none_is_not_found(client: Client, db: None, key: str) -> None:
+@pytest.mark.parametrize("key", ["short", "a%00b", "ключ", "x" * 200])
+def test_what_cannot_be_a_key_is_told_to_be_none(client: Client, db: None, key: str) -> None:
     answer = client.post(f"/api/v1/alerts/{key}/", "{}", content_type="application/json")
+
+    assert_problem(answer, 404, "unknown_source")
+    assert answer.json()["detail"].startswith("No source has this key;")
+
+
+def test_an_address_below_that_of_a_key_is_not_found(client: Client, db: None) -> None:
+    answer = client.post("/api/v1/alerts/../people/", "{}", content_type="application/json")
 
     assert_problem(answer, 404, "not_found")
 

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from incidents.alerts import services
 from incidents.alerts.models import Alert, Source
 from incidents.core import services as core
 from incidents.core.models import Incident, Kind
@@ -29,7 +30,7 @@ def post_at_once(source: Source, bodies: list[dict[str, Any]]) -> list[Any]:
 
 
 def test_twenty_identical_first_alerts_make_one_incident() -> None:
-    source = Source.objects.create(name="Probe", service=ServiceFactory())
+    source = services.create_source(name="Probe", service=ServiceFactory(), actor=None)
 
     answers = post_at_once(source, [{"summary": "Down", "dedup_key": "a"}] * 20)
 
@@ -41,7 +42,7 @@ def test_twenty_identical_first_alerts_make_one_incident() -> None:
 
 
 def test_firing_and_resolved_at_once_lose_nothing() -> None:
-    source = Source.objects.create(name="Probe", service=ServiceFactory())
+    source = services.create_source(name="Probe", service=ServiceFactory(), actor=None)
     first = {"summary": "Down", "dedup_key": "a"}
     post_at_once(source, [first])
 
@@ -55,7 +56,7 @@ def test_firing_and_resolved_at_once_lose_nothing() -> None:
 
 
 def test_a_recurrence_that_is_reported_twenty_times_is_one() -> None:
-    source = Source.objects.create(name="Probe", service=ServiceFactory())
+    source = services.create_source(name="Probe", service=ServiceFactory(), actor=None)
     first = {"summary": "Down", "dedup_key": "a"}
     post_at_once(source, [first])
     earlier = Incident.objects.get()

@@ -1,5 +1,7 @@
 """Sources, through their doors: API and admin."""
 
+import hashlib
+import html
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from incidents.alerts import services
 from incidents.alerts.models import Alert, Source
 from incidents.core.errors import DomainError
-from incidents.core.models import Incident, Service, User
+from incidents.core.models import Incident, Service, Team, User
 from tests.factories import UserFactory
 
 
@@ -34,11 +36,32 @@ def test_its_key_takes_it_from_alert_to_incident(manager: Client, service: Servi
 
 
 def test_rotating_the_key_closes_the_old_address(manager: Client, source: Source) -> None:
-    answer = manager.post(f"/api/v1/sources/{source.pk}/rotate-key/")
+    answer = manager.post(f"/api/v1/sources/{source.pk}/rotate-key/").json()
 
-    old = Client().post(f"/api/v1/alerts/{source.key}/", "{}", content_type="application/json")
-    assert old.status_code == 404
-    assert source.key not in answer.json()["address"]
+    old, new = (
+        Client().post(f"/api/v1/alerts/{key}/", '{"summary": "x"}', content_type="application/json")
+        for key in [source.key, answer["key"]]
+    )
+    assert (old.status_code, new.status_code) == (404, 202)
+    assert answer["key"] in answer["address"]
+
+
+def test_only_the_digest_of_a_key_is_kept(source: Source) -> None:
+    row = Source.objects.filter(pk=source.pk).values().get()
+
+    assert row["digest"] == hashlib.sha256(source.key.encode()).hexdigest()
+    assert source.key not in row.values()
+    assert Source.objects.get().key == ""
+
+
+def test_the_source_of_a_key_is_one_indexed_look(
+    source: Source, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(1):
+        found = services.source_of(source.key)
+
+    assert found == source
+    assert Source._meta.get_field("digest").unique
 
 
 def test_a_manager_switches_it_off(manager: Client, source: Source) -> None:
@@ -51,18 +74,22 @@ def test_a_manager_switches_it_off(manager: Client, source: Source) -> None:
     assert not source.is_active
 
 
-def test_only_its_managers_are_shown_the_address(client: Client, source: Source, bob: User) -> None:
-    client.force_login(bob)
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_nobody_is_told_the_key_again(
+    client: Client, source: Source, who: str, request: pytest.FixtureRequest
+) -> None:
+    client.force_login(request.getfixturevalue(who))
 
     shown = client.get(f"/api/v1/sources/{source.pk}/")
 
-    assert shown.json()["address"] is None
+    assert shown.json()["prefix"] == source.key[:6]
+    assert "address" not in shown.json()
     assert source.key not in shown.content.decode()
 
 
 @pytest.mark.parametrize("door", ["patch", "rotate"])
 def test_a_manager_of_another_team_is_refused(manager: Client, door: str) -> None:
-    foreign = Source.objects.create(name="Foreign")
+    foreign = services.create_source(name="Foreign", actor=None)
     address = f"/api/v1/sources/{foreign.pk}/"
 
     if door == "patch":
@@ -98,25 +125,70 @@ def test_alerts_of_private_incidents_stay_unseen(
 # --- Admin ----------------------------------------------------------------------------------------
 
 
-def test_the_admin_shows_a_line_to_paste(manager: Client, source: Source, alice: User) -> None:
-    alice.is_staff = True
-    alice.save()
+def test_a_new_source_is_told_its_key_once(manager: Client, team: Team) -> None:
+    form = {"name": "Grafana", "team": team.pk, "service": ""}
 
-    page = manager.get(f"/admin/alerts/source/{source.pk}/change/").content.decode()
+    told = manager.post("/admin/alerts/source/add/", form)
 
-    assert "curl -H" in page
-    assert f"/api/v1/alerts/{source.key}/" in page
+    source = Source.objects.get()
+    key = html.unescape(told.text).split("/api/v1/alerts/")[1][:32]
+    assert services.source_of(key) == source
+    assert "no-store" in told["Cache-Control"]
+    page = manager.get(f"/admin/alerts/source/{source.pk}/change/")
+    assert key not in page.text
+    assert key[:6] in page.text
+    assert not any(key in str(morsel) for morsel in manager.cookies.values())
 
 
-def test_the_admin_hides_the_key_from_who_does_not_manage_it(
-    client: Client, source: Source
+def test_a_manager_makes_no_source_that_only_administrators_could_change(manager: Client) -> None:
+    answer = manager.post("/admin/alerts/source/add/", {"name": "Nobody's", "team": ""})
+
+    assert b"This field is required." in answer.content
+    assert not Source.objects.filter(name="Nobody's").exists()
+
+
+def test_another_key_is_told_once(manager: Client, source: Source) -> None:
+    verb = f"/admin/alerts/source/{source.pk}/do/rotate-key/"
+    asked = manager.get(verb)
+
+    told = manager.post(verb)
+
+    key = html.unescape(told.text).split("/api/v1/alerts/")[1][:32]
+    assert "opens nothing from that moment on" in asked.text
+    assert services.source_of(source.key) is None
+    assert services.source_of(key) == source
+
+
+def test_it_is_switched_off_and_on_by_verbs(manager: Client, source: Source) -> None:
+    page = f"/admin/alerts/source/{source.pk}"
+
+    manager.post(f"{page}/do/switch-off/")
+    assert not Source.objects.get().is_active
+    manager.post(f"{page}/do/switch-on/")
+    assert Source.objects.get().is_active
+
+
+def test_its_form_changes_what_it_is_called_and_keeps_the_key(
+    manager: Client, source: Source, team: Team, service: Service
 ) -> None:
-    client.force_login(UserFactory(username="viewer", is_staff=True))
+    form = {"name": "Renamed", "team": team.pk, "service": service.pk}
 
-    page = client.get(f"/admin/alerts/source/{source.pk}/change/")
+    manager.post(f"/admin/alerts/source/{source.pk}/change/", form)
 
-    assert page.status_code == 200
-    assert source.key not in page.content.decode()
+    found = services.source_of(source.key)
+    assert found is not None
+    assert (found.name, found.service, found.is_active) == ("Renamed", service, True)
+
+
+def test_a_manager_of_another_team_gives_it_no_key(
+    client: Client, source: Source, charlie: User
+) -> None:
+    charlie.memberships.update(role="manager")
+    client.force_login(charlie)
+
+    client.post(f"/admin/alerts/source/{source.pk}/do/rotate-key/")
+
+    assert services.source_of(source.key) == source
 
 
 def test_the_admin_lists_alerts_in_a_constant_number_of_queries(client: Client, send: Any) -> None:

@@ -117,8 +117,9 @@ class TestChangeSeverity:
 
         assert kinds(incident).count(Kind.TARGET_MISSED) == 1
 
-    def test_the_same_severity_changes_nothing(self, incident, bob):
-        services.change_severity(incident, severity="SEV1", reason="x", actor=bob)
+    def test_the_same_severity_is_refused(self, incident, bob):
+        with pytest.raises(DomainError, match="SEV1 already"):
+            services.change_severity(incident, severity="SEV1", reason="x", actor=bob)
 
         assert kinds(incident) == [Kind.DECLARED]
 

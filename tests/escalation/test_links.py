@@ -39,7 +39,44 @@ def test_the_page_says_what_it_is_about(client, link, declared):
     assert page.status_code == 200
     for said in ["SEV1 Checkout", "Checkout is down", declared.reference, "by nobody", "As Bob"]:
         assert said in text(page)
-    assert '<button type="submit">Acknowledge</button>' in text(page)
+    assert '<button type="submit" class="big alarm">Acknowledge</button>' in text(page)
+
+
+def test_the_page_says_what_is_known_and_when_it_goes_on(client, policy, service, phones, clock):
+    core.declare(
+        title="Checkout is down", service=service, severity="SEV1", description="No answer. " * 100
+    )
+    settle()
+    link = link_in(Recorder.sent[0])
+
+    page = text(client.get(link))
+
+    assert "No answer. No answer." in page
+    assert "No answer. " * 50 not in page
+    assert "the next step is taken at 2026-03-02 10:05 UTC" in page
+    client.post(link)
+    assert "the next step" not in text(client.get(link))
+
+
+def test_it_leads_to_where_more_can_be_done_after_logging_in(client, link, declared, bob):
+    client.post(link)
+    page = client.get(link).content.decode()
+
+    onward = re.search(r'href="([^"]+)"[^>]*>Say what you find', page).group(1)
+
+    assert onward == f"/i/{declared.reference}/"
+    assert client.get(onward)["Location"] == f"/login/?next={onward}"
+    client.force_login(bob)
+    assert client.get(onward).status_code == 200
+
+
+def test_it_shows_nothing_of_a_session_that_is_open_beside_it(client, link, alice):
+    client.force_login(alice)
+
+    page = text(client.get(link))
+
+    assert "Log out" not in page
+    assert "/me/" not in page
 
 
 def test_times_are_those_of_the_person_with_utc_at_hand(client, link, bob):
@@ -175,7 +212,24 @@ def test_nobody_keeps_the_address_and_nothing_is_loaded_from_elsewhere(client, l
     for page in [client.get(link), client.post(link), client.get("/a/unknown/")]:
         assert page["Cache-Control"] == "no-store"
         assert page["Referrer-Policy"] == "no-referrer"
-    assert not re.search(r"<script|src=|href=|https?://", client.get(link).content.decode())
+    page = client.get(link).content.decode()
+    assert not re.search(r"<script|<style|style=|src=|https?://", page)
+    loaded = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page)
+    assert loaded == ["/static/tocsin/pocket.css"]
+
+
+def test_every_message_leads_to_the_page_for_phones(client, link, declared, policy, clock, alice):
+    for minutes in [5, 10, 10, 5, 10, 10]:  # to the end of the ladder: the last resort is told
+        clock.forward(minutes=minutes)
+        settle()
+    core.acknowledge(declared, actor=alice)
+    core.dismiss(declared, reason="A test", actor=alice)
+    settle()
+
+    assert {sent.address for sent in Recorder.sent} >= {"bob", "alice", "dana", "duty"}
+    for sent in Recorder.sent:
+        assert f"/i/{declared.reference}/" in sent.text
+        assert "/admin/" not in sent.text
 
 
 def test_hostile_text_is_shown_as_text(client, policy, service, phones):
@@ -189,5 +243,5 @@ def test_hostile_text_is_shown_as_text(client, policy, service, phones):
 
 
 def test_the_page_takes_few_queries(client, link, django_assert_max_num_queries):
-    with django_assert_max_num_queries(2):
+    with django_assert_max_num_queries(3):
         client.get(link)

@@ -63,7 +63,7 @@ def test_the_message_says_what_and_where_to_acknowledge(declared):
         "Checkout, since 2026-03-02 10:00 UTC, just now",
         "Level 1 of 3 of Payments.",
     ]
-    assert [link.title for link in sent.links] == ["Acknowledge"]
+    assert [link.title for link in sent.links] == ["Acknowledge", "Open the incident"]
     assert len(sent.links[0].url.split("/a/")[1].strip("/")) == 43
 
 

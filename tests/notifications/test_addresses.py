@@ -27,9 +27,20 @@ def test_it_reads_a_line_of_configuration(text: str, address: Address):
     ("kind", "address", "shown"),
     [
         ("email", "ops@example.org", "ops@example.org"),
-        ("webhook", "https://hooks.example.org/T0/secret", "https://hooks.example.org/…"),
-        ("apprise", "tgram://123456789:secret/42/", "tgram://…"),
+        ("webhook", "https://hooks.example.org/T0/secret", "https://hooks.example.org/… ("),
+        ("apprise", "tgram://123456789:secret/42/", "tgram://… ("),
     ],
 )
 def test_it_shows_no_secrets(kind: str, address: str, shown: str):
-    assert mask(kind, address) == shown
+    masked = mask(kind, address)
+
+    assert masked.startswith(shown)
+    assert "secret" not in masked
+    assert len(masked) <= len(shown) + len("0000)")
+
+
+def test_two_addresses_at_one_host_can_be_told_apart() -> None:
+    one, other = (mask("webhook", f"https://hooks.example.org/{name}") for name in ["a", "b"])
+
+    assert one != other
+    assert one == mask("webhook", "https://hooks.example.org/a")

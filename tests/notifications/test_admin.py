@@ -180,3 +180,136 @@ def test_the_incidents_page_shows_who_was_told(root, incident, bob, reach):
     shown = root.get(reverse("admin:incidents_incident_change", args=[incident.pk]))
 
     assert "bobs-phone" in shown.text
+
+
+# --- The page of a contact method -----------------------------------------------------------------
+
+
+def page_of(client, method):
+    url = reverse("admin:notifications_contactmethod_change", args=[method.pk])
+    return " ".join(client.get(url).text.split())
+
+
+def verb_of(method, name):
+    return reverse("admin:notifications_contactmethod_verb", args=[method.pk, name])
+
+
+def test_the_page_says_when_pages_go_where(root, bob, reach):
+    first, second = reach(bob, "phone"), reach(bob, "pager")
+
+    text = page_of(root, second)
+
+    assert "How pages reach Bob" in text
+    assert f"{first}</a>: at once" in text
+    assert f"<strong>{second}</strong>: " in text
+
+
+def test_rules_are_set_by_a_verb(root, bob, reach):
+    first, second = reach(bob, "phone"), reach(bob, "pager")
+    form = {f"method_{first.pk}": "300", f"method_{second.pk}": "0"}
+
+    refused = root.post(verb_of(first, "rules"), {f"method_{first.pk}": "300"})
+    answer = root.post(verb_of(first, "rules"), form)
+
+    assert "One method is used at once" in refused.text
+    assert answer.status_code == 302
+    assert f"{first}</strong>: after 5 min" in page_of(root, first)
+
+
+def test_another_address_comes_first_by_a_verb(root, bob, reach):
+    reach(bob, "phone")
+    second = reach(bob, "pager")
+
+    root.post(verb_of(second, "put-first"))
+
+    assert ContactMethod.objects.filter(user=bob).order_by("position").first() == second
+    assert "Use it first" not in page_of(root, second)
+
+
+def test_a_test_message_is_sent_and_its_fate_shown(root, bob, reach, wire):
+    method = reach(bob, "phone")
+
+    root.post(verb_of(method, "send-test"))
+    assert "Waiting to be sent" in page_of(root, method)
+    post()
+
+    assert ">Sent</span>" in page_of(root, method)
+    assert "is testing whether messages arrive here" in wire.sent[0].body
+
+
+def test_vouching_says_what_it_means(root, bob):
+    method = services.add_contact_method(bob, kind="recorder", address="phone", actor=bob)
+
+    assert (
+        "You say that this person reads what arrives there"
+        in root.get(verb_of(method, "vouch")).text
+    )
+
+
+def test_failed_messages_are_one_press_away(root, incident, bob, reach):
+    reach(bob, "phone")
+    page(incident, bob, "sent")
+    post()
+    page(incident, bob, "failed")
+    Delivery.objects.filter(state="pending").update(state="failed", subject="It did not arrive")
+    url = reverse("admin:notifications_delivery_changelist")
+
+    listed = root.get(url)
+    failed = root.get(f"{url}?state__exact=failed")
+
+    assert "?state__exact=failed" in listed.text
+    assert "It did not arrive" in failed.text
+    assert failed.context_data["cl"].result_count == 1
+
+
+# --- what may be chosen ---------------------------------------------------------------------------
+
+
+def add_last_resort(client, **facts):
+    url = reverse("admin:notifications_lastresortaddress_add")
+    return client.post(url, {"name": "Duty", "secret": "", "is_active": "on", **facts}, follow=True)
+
+
+def test_a_new_last_resort_can_be_tried_at_once(root):
+    shown = add_last_resort(root, kind="webhook", address="https://example.org/pages").text
+
+    added = LastResortAddress.objects.get()
+    assert "send a test message" in shown
+    assert reverse("admin:notifications_lastresortaddress_verb", args=[added.pk, "send-test"]) in (
+        shown
+    )
+    assert "its secret stands below" in shown
+    assert added.secret in shown
+
+
+def test_mail_cannot_be_chosen_where_none_can_be_sent(root, settings):
+    settings.SMTP_HOST = ""
+    facts = {"kind": "email", "address": "duty@example.org"}
+    assert "as soon as a mail server is set up" in add_last_resort(root, **facts).text
+    assert not LastResortAddress.objects.exists()
+
+    settings.SMTP_HOST = "mail.example.org"
+    add_last_resort(root, **facts)
+
+    assert LastResortAddress.objects.get().kind == "email"
+
+
+def test_what_is_mail_already_can_be_changed_without_a_mail_server(root, settings):
+    settings.SMTP_HOST = ""
+    added = LastResortAddress.objects.create(name="Duty", kind="email", address="duty@example.org")
+    url = reverse("admin:notifications_lastresortaddress_change", args=[added.pk])
+
+    root.post(url, {"name": "Night", "kind": "email", "address": added.address, "secret": ""})
+
+    added.refresh_from_db()
+    assert added.name == "Night"
+
+
+@pytest.mark.parametrize("demo", [True, False])
+@pytest.mark.parametrize("model", ["lastresortaddress", "contactmethod", "delivery"])
+def test_filters_name_the_transports_of_demos_only_there(root, settings, model, demo):
+    settings.DEMO_TRANSPORTS = demo
+
+    listing = root.get(reverse(f"admin:notifications_{model}_changelist")).text
+
+    assert ("Recorder (tests)" in listing) == demo

@@ -197,3 +197,14 @@ def test_a_test_message_goes_to_an_address_that_is_not_verified(method, bob, wir
     delivery.refresh_from_db()
     assert delivery.state == "sent"
     assert "test" in wire.sent[0].subject
+
+
+def test_nobody_floods_a_phone_with_tests(method, bob, clock):
+    services.send_test(method, actor=bob)
+
+    with pytest.raises(DomainError, match="wait a minute"):
+        services.send_test(method, actor=bob)
+    clock.forward(minutes=1, seconds=1)
+    services.send_test(method, actor=bob)
+
+    assert Delivery.objects.filter(cause__startswith="test:").count() == 2

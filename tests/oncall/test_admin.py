@@ -1,4 +1,5 @@
-from datetime import timedelta
+import re
+from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from incidents.core.models import Team, User
 from incidents.oncall import services
 from incidents.oncall.models import Schedule, TeamSchedule
 from incidents.timers.clock import VirtualClock
-from tests.factories import UserFactory
+from tests.factories import MembershipFactory, UserFactory
 
 LIST = "/admin/oncall/schedule/"
 
@@ -52,7 +53,7 @@ def test_the_list_tells_who_is_on_call_and_who_is_next(
     assert "Alice" in html
     assert "Mon 09 Mar 09:00 CET to Bob" in html
     assert "Nobody" in html
-    assert "None within 8 weeks" in html
+    assert "No hand-over in the next 8 weeks" in html
 
 
 def test_the_list_takes_the_same_queries_for_any_number(
@@ -77,6 +78,20 @@ def test_the_list_takes_the_same_queries_for_any_number(
         client.get(LIST)
 
 
+def test_nobody_is_relieved_by_themselves(
+    browser: Any, schedule: Schedule, alice: User, clock: VirtualClock
+) -> None:
+    services.set_rotation(
+        schedule,
+        kind="daily",
+        handover_time=time(9),
+        people=[alice],
+        starts_on=date(2026, 3, 2),
+    )
+
+    assert "No hand-over in the next 8 weeks" in browser(alice).get(LIST).text
+
+
 def test_the_page_shows_rotation_people_overrides_and_next_turns(
     browser: Any, schedule: Schedule, bob: User, charlie: User, clock: VirtualClock
 ) -> None:
@@ -92,7 +107,7 @@ def test_the_page_shows_rotation_people_overrides_and_next_turns(
 
     html = browser(bob).get(_page(schedule)).content.decode()
 
-    assert "Every Monday at 09:00 Europe/Berlin, from Mon 02 Mar 2026 on" in html
+    assert "Every Monday at 09:00 Europe/Berlin. In this order" in html
     assert html.index("<li>Alice</li>") < html.index("<li>Bob</li>")
     assert "Answers for Payments." in html
     assert "dentist" in html
@@ -119,7 +134,7 @@ def test_the_page_names_deactivated_people(browser: Any, schedule: Schedule, bob
 
     html = client.get(_page(schedule)).content.decode()
 
-    assert "Alice (deactivated: nobody in this turn)" in html
+    assert 'Alice <span class="t-late">(deactivated: nobody in this turn)</span>' in html
 
 
 def test_overrides_are_listed_and_cannot_be_edited(
@@ -187,10 +202,14 @@ def test_a_manager_sets_the_rotation(
 ) -> None:
     client = browser(alice)
     form = client.get(_verb(schedule, "rotation")).content.decode()
-    assert 'name="person_4"' in form
-    assert 'name="person_5"' not in form
+    assert 'name="person_6"' in form
+    assert 'name="person_7"' not in form
+    assert "(optional)" not in form
     assert 'value="09:00"' in form
-    assert 'value="2026-03-02"' in form
+    # From the next hand-over on, which is Bob's: who agrees to everything changes nothing.
+    assert 'value="2026-03-09"' in form
+    places = re.findall(r'<option value="(\d+)" selected>(Alice|Bob)</option>', form)
+    assert [name for _, name in places] == ["Bob", "Alice"]
 
     facts = {"kind": "daily", "handover_weekday": "0", "handover_time": "08:30"}
     places = {**_places(charlie, bob, alice), "person_1": "", "person_3": str(bob.pk)}
@@ -201,6 +220,35 @@ def test_a_manager_sets_the_rotation(
     assert response.url == _page(schedule)
     people = schedule.rotations.get().participants.order_by("position")
     assert [place.user for place in people] == [charlie, alice, bob]
+
+
+def test_the_page_tells_the_rotation_that_is_to_come(
+    browser: Any, schedule: Schedule, alice: User, bob: User
+) -> None:
+    client = browser(alice)
+    facts = {"kind": "daily", "handover_weekday": "0", "handover_time": "08:30"}
+
+    client.post(_verb(schedule, "rotation"), {**facts, "starts_on": "2026-03-04", **_places(bob)})
+
+    said = " ".join(re.sub(r"<[^>]+>", "", client.get(_page(schedule)).text).split())
+    assert "Every Monday at 09:00 Europe/Berlin, until Wed 04 Mar 08:30 CET. In this" in said
+    assert "Every day at 08:30 Europe/Berlin, from Wed 04 Mar 08:30 CET on. In this" in said
+
+
+def test_a_turn_of_somebody_deactivated_is_not_dropped_unseen(
+    browser: Any, schedule: Schedule, alice: User, bob: User
+) -> None:
+    client = browser(alice)
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+
+    form = client.get(_verb(schedule, "rotation")).content.decode()
+    facts = {"kind": "daily", "handover_weekday": "0", "handover_time": "08:30"}
+    facts |= {"starts_on": "2026-03-01", **_places(alice, bob)}
+    refused = client.post(_verb(schedule, "rotation"), facts).content.decode()
+
+    assert f'value="{bob.pk}" selected>Bob (deactivated: choose somebody else)' in form
+    assert "Bob is deactivated; choose somebody else" in refused
+    assert schedule.rotations.get().kind == "weekly"
 
 
 def test_a_person_named_twice_is_told_on_the_form(
@@ -251,6 +299,9 @@ def test_a_responder_of_the_team_adds_an_override_in_local_time_and_ends_it(
     client = browser(bob)
     facts = {"user": bob.pk, "reason": "swap", "starts_at_0": "2026-03-02"}
     facts |= {"starts_at_1": "12:00", "ends_at_0": "2026-03-02", "ends_at_1": "18:00"}
+
+    asked = client.get(_verb(schedule, "override")).text
+    assert re.findall(r' value="([\d:-]{5,})"', asked) == ["2026-03-02", "11:00:00"]  # now
 
     client.post(_verb(schedule, "override"), facts)
 
@@ -309,3 +360,20 @@ def test_a_manager_assigns_no_schedule_to_a_team_of_others(
     browser(alice).post(_verb(schedule, "assign"), {"team": search.pk})
 
     assert not TeamSchedule.objects.exists()
+
+
+def test_the_team_s_page_names_who_is_in_no_rotation(
+    browser: Any, schedule: Schedule, alice: User, bob: User, team: Team
+) -> None:
+    services.assign_schedule(team, schedule=schedule, actor=alice)
+    url = reverse("admin:incidents_team_change", args=[team.pk])
+    client = browser(alice)
+    assert "Not in any rotation" not in client.get(url).text
+    for name, role in [("eva", "responder"), ("dan", "manager"), ("vic", "viewer")]:
+        MembershipFactory(user=UserFactory(username=name, first_name=name), team=team, role=role)
+
+    said = client.get(url).text
+
+    assert "Not in any rotation: dan, eva." in said
+    assert _verb(schedule, "rotation") in said
+    assert _verb(schedule, "rotation") not in browser(bob).get(url).text

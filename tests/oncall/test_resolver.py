@@ -1,11 +1,20 @@
 """The decision who is on call, by table: no database, no clock."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from incidents.oncall.resolver import OverridePlan, Plan, RotationPlan, Shift, on_call, shifts
+from incidents.oncall.resolver import (
+    OverridePlan,
+    Plan,
+    RotationPlan,
+    Shift,
+    next_turn,
+    on_call,
+    shifts,
+)
 
 ANN, BEN, CAT = 1, 2, 3
 MONDAY, WEDNESDAY = 0, 2
@@ -292,6 +301,42 @@ def test_a_hand_over_under_an_override_does_not_cut_it() -> None:
     tiles = shifts(plan, utc("2026-03-03T07:00"), utc("2026-03-05T05:00"))
 
     assert tiles == [Shift(CAT, utc("2026-03-03T07:00"), utc("2026-03-05T05:00"), True)]
+
+
+# --- One rotation after another -----------------------------------------------------------------
+
+
+def test_a_rotation_counts_within_its_bounds_in_the_turn_that_it_is_in() -> None:
+    plan = daily("Europe/Berlin", "09:00", "2026-03-25")
+    change = utc("2026-03-29T01:30")  # the clocks went forward half an hour ago
+    before = replace(plan.rotations[0], ends_at=change)
+    after = replace(plan.rotations[0], people=(CAT,), begins_at=change)
+
+    tiles = shifts(
+        Plan(plan.zone, (before, after)), utc("2026-03-28T00:00"), utc("2026-03-29T12:00")
+    )
+
+    assert tiles == [
+        Shift(ANN, utc("2026-03-28T00:00"), utc("2026-03-28T08:00")),
+        Shift(BEN, utc("2026-03-28T08:00"), change),
+        Shift(CAT, change, utc("2026-03-29T07:00")),
+        Shift(CAT, utc("2026-03-29T07:00"), utc("2026-03-29T12:00")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("at", "turn", "day"),
+    [
+        ("2026-03-01T00:00", 0, date(2026, 3, 4)),
+        ("2026-03-05T00:00", 1, date(2026, 3, 9)),
+        ("2026-03-23T07:59", 3, date(2026, 3, 23)),
+        ("2026-03-23T08:00", 4, date(2026, 3, 30)),
+    ],
+)
+def test_the_next_turn_begins_after_the_instant(at: str, turn: int, day: date) -> None:
+    plan = weekly("Europe/Berlin", "09:00", "2026-03-04")
+
+    assert next_turn(plan.rotations[0], plan.zone, utc(at)) == (turn, day)
 
 
 # --- Shifts -------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ def plans_and_windows(draw: st.DrawFn) -> tuple[Plan, datetime, datetime]:
         ),
         people=st.lists(PEOPLE, max_size=4).map(tuple),
         handover_weekday=st.one_of(st.none(), st.integers(0, 6)),
+        begins_at=st.one_of(st.none(), near.map(lambda by: start + by)),
+        ends_at=st.one_of(st.none(), near.map(lambda by: start + by)),
     )
     lengths = st.timedeltas(timedelta(seconds=1), timedelta(days=10))
     overrides = st.builds(

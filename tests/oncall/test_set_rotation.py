@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -44,6 +44,49 @@ def test_an_empty_list_means_that_nobody_is_on_call(schedule: Schedule, alice: U
 
     assert services.on_call_now(schedule) is None
     assert schedule.rotations.count() == 1
+
+
+def test_who_was_on_call_stays_on_record(
+    schedule: Schedule, alice: User, bob: User, charlie: User, clock: VirtualClock
+) -> None:
+    set_at = clock.at
+    clock.forward(seconds=8 * 86400)  # Tuesday of Bob's week
+    services.set_rotation(schedule, **_facts(people=[charlie]), actor=alice)
+
+    turns = services.roster([schedule], start=set_at - timedelta(days=1), end=clock.at)
+    assert [turn.user for turn in turns[schedule.pk]] == [None, alice, bob]
+    assert services.on_call_now(schedule, clock.at - timedelta(microseconds=1)) == bob
+    assert services.on_call_now(schedule) == charlie
+    week = services.rows(schedule, start=set_at, end=clock.at + timedelta(days=1))
+    assert [row.name for row in week] == ["Rotation", "On call"]
+
+
+def test_the_former_one_counts_until_the_first_turn_begins(
+    schedule: Schedule, alice: User, bob: User, charlie: User, clock: VirtualClock
+) -> None:
+    # The clocks of Berlin go forward on 29 March: 09:00 is 07:00 UTC then.
+    services.set_rotation(
+        schedule, **_facts(people=[charlie], starts_on=date(2026, 3, 29)), actor=alice
+    )
+
+    first = datetime(2026, 3, 29, 7, tzinfo=UTC)
+    assert services.on_call_now(schedule) == alice
+    assert services.on_call_now(schedule, first - timedelta(seconds=1)) == bob
+    assert services.on_call_now(schedule, first) == charlie
+
+
+def test_what_was_to_come_later_does_not_come(
+    schedule: Schedule, alice: User, bob: User, charlie: User, clock: VirtualClock
+) -> None:
+    for person, day in [(charlie, 20), (bob, 10)]:
+        services.set_rotation(
+            schedule, **_facts(people=[person], starts_on=date(2026, 3, day)), actor=alice
+        )
+
+    turns = services.roster([schedule], start=clock.at, end=clock.at + timedelta(days=60))
+    assert {turn.user for turn in turns[schedule.pk]} == {alice, bob}
+    assert services.on_call_now(schedule, datetime(2026, 3, 10, 8, tzinfo=UTC)) == bob
+    assert schedule.rotations.count() == 2
 
 
 def test_hands_change_on_the_weekday_in_the_schedule_s_zone(
