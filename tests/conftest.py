@@ -40,8 +40,8 @@ def _history(request: pytest.FixtureRequest, _django_db_marker: None) -> Iterato
     flushed = "transactional_db" in request.fixturenames or (
         marker is not None and marker.kwargs.get("transaction")
     )
-    if flushed:
-        history.lock_session()
+    if flushed or marker is not None or "db" in request.fixturenames:
+        history.lock_session()  # the test before may have left it open
     yield
     if flushed:
         history.unlock_session()

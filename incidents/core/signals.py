@@ -53,7 +53,8 @@ class EntryRecorded:
         del self.connections[Connection(receiver, None, False).name]
 
     def send(self, entry: "TimelineEntry", incident: "Incident") -> None:
-        for connection in list(self.connections.values()):
+        # What decides comes first: the others build on it.
+        for connection in sorted(self.connections.values(), key=lambda c: not c.essential):
             if connection.kinds is not None and entry.kind not in connection.kinds:
                 continue
             if connection.essential:

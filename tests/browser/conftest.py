@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from incidents.core import history
 from incidents.core.models import User
-from incidents.notifications.transports.recorder import Recorder
 from tests.browser.server import House, shared_by_threads
 from tests.browser.watch import Watch
 from tests.browser.world import World, build
@@ -58,7 +57,6 @@ def house(
 @pytest.fixture(scope="module")
 def world(house: House) -> Iterator[World]:
     """For tests that only look: made once for all of a file."""
-    Recorder.reset()
     yield build()
     house.rest()
     history.unlock_session()

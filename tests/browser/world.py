@@ -55,6 +55,7 @@ class World:
 
 def build() -> World:
     """Alice manages, Bob is on call, Vera only reads, root administers."""
+    Recorder.reset()
     Organisation.objects.get_or_create(pk=1)
     core.ensure_default_runbook()
     root = UserFactory(username="root", is_superuser=True, is_staff=True)
