@@ -1,12 +1,14 @@
 """Runs several programs as one: starts them, restarts what dies, stops them together.
 
-Used by `manage.py up` and `manage.py demo`; independent of Django.
+Used by `manage.py demo`, and by `manage.py up`, which becomes a process of this file alone when the
+house is ready: 15 MB instead of 80. So it imports nothing but Python's own.
 
 A child leads a session and process group of its own, so that what it started can be ended with it.
 A group is only signalled while its leader is an unreaped child of this process: until then nobody
 else can be given its number.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -15,11 +17,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 10.0
 STABLE_AFTER_SECONDS = 30.0
@@ -50,13 +52,13 @@ except OSError as error:
 class Child:
     """A program to keep running.
 
-    `env` replaces the environment (None: as the supervisor's). Output is appended to the file
+    `env` is added to the supervisor's environment. Output is appended to the file
     `log` (None: goes where the supervisor's goes). Without `restart` its end is only reported.
     """
 
     name: str
     argv: Sequence[str]
-    env: Mapping[str, str] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
     restart: bool = True
     log: Path | None = None
 
@@ -148,7 +150,7 @@ class Running:
         try:
             return subprocess.Popen(  # noqa: S603 (the programs are named in our own code)
                 argv,
-                env=self.child.env,
+                env={**os.environ, **self.child.env},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT if log else None,
@@ -270,3 +272,14 @@ class Supervisor:
     def _must_be_main_thread() -> None:
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("Children are started from the main thread only.")
+
+
+def become_supervisor(children: Sequence[Child]) -> NoReturn:
+    """Turn this process into one that does nothing but run `children`; their `log` stays here."""
+    plan = json.dumps([asdict(child) for child in children])
+    # -P: what lies beside this file must not shadow Python's own modules.
+    os.execv(sys.executable, [sys.executable, "-P", __file__, plan])  # noqa: S606
+
+
+if __name__ == "__main__":
+    raise SystemExit(Supervisor([Child(**plan) for plan in json.loads(sys.argv[1])]).run())

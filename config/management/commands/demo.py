@@ -145,6 +145,7 @@ def _installation(folder: Path, url: str) -> Iterator[dict[str, str]]:
     environment = {
         **os.environ,
         "DATA_DIR": str(folder),
+        "SQLITE_PATH": str(folder / "tocsin.sqlite3"),
         "PUBLIC_URL": url,
         "SECRET_KEY": secrets.token_urlsafe(40),
         "DEMO_TRANSPORTS": "true",
@@ -152,7 +153,6 @@ def _installation(folder: Path, url: str) -> Iterator[dict[str, str]]:
         "WEBHOOK_ALLOW_PRIVATE": "true",
         "LOG_LEVEL": "WARNING",
     }
-    environment.pop("SQLITE_PATH", None)
     if not settings.DATABASE_URL:
         yield environment
         return

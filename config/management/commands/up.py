@@ -1,4 +1,3 @@
-import os
 import secrets
 import sys
 from typing import Any
@@ -12,7 +11,7 @@ from rich.markup import escape
 
 from config import first_run
 from config.env import is_loopback
-from config.supervisor import Child, Supervisor
+from config.supervisor import Child, become_supervisor
 from incidents.core import services
 from incidents.core.models import Organisation, User
 from incidents.timers import clock
@@ -54,7 +53,8 @@ class Command(BaseCommand):
             line = f"[yellow]•[/] {step.name}: {escape(step.missing)}"
             console.print(line, highlight=False, soft_wrap=True)
         console.print(f"Tocsin is at [bold]{settings.PUBLIC_URL}/admin/[/]", highlight=False)
-        raise SystemExit(Supervisor(_children(host, port, workers, web_threads)).run())
+        sys.stdout.flush()
+        become_supervisor(_children(host, port, workers, web_threads))
 
     def _first_start(self, console: Console) -> None:
         Organisation.objects.get_or_create(pk=1)
@@ -78,7 +78,7 @@ def _children(host: str, port: str, workers: int, web_threads: int) -> list[Chil
         *("--blocking-threads", str(web_threads), "--working-dir", str(settings.BASE_DIR)),
         *("--no-ws", "--log-level", "error", "--respawn-failed-workers"),
     ]
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    environment = {"DJANGO_SETTINGS_MODULE": "config.settings"}
     children = [Child("web", granian, {**environment, "TOCSIN_PROCESS": "web"})]
     worker = {**environment, "TOCSIN_PROCESS": "worker"}
     children += [
