@@ -166,6 +166,7 @@ def _handle(claimed: Sequence[Timer]) -> list[int]:
             state=state, pending_key=None, ended_at=now, claim=None, attempts=0
         )
     for kind, batch in due.items():
+        failpoints.reach(f"timer.{kind}")
         _handlers[kind].handle(batch, now=now)
     failpoints.reach("tick.before_commit")
     return [timer.pk for timer in claimed if timer.pk not in seen]

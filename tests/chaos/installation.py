@@ -1,15 +1,18 @@
 """A whole installation in real processes: its own PostgreSQL and Redis, web, workers, clock.
 
-Every process is started here, killed here by its pid, and gone when the block ends.
+Every process is started here, killed here by its pid, and gone when the block ends. The database is
+filled once; each test gets a copy of it.
 """
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ import httpx
 import psycopg
 
 from drills.demo.process import free_port
+from tests.chaos.history import History
 from tests.chaos.servers import (
     Postgres,
     Provider,
@@ -29,98 +33,174 @@ from tests.chaos.servers import (
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 2.0
+BUILT, COPY = "built", "house"
+CALM_WORLDS = 60
+# What the checker asks: who committed what before what. A claim of a page is the insert of an
+# attempt; an acknowledgement raises the incident's epoch.
+WITNESS = """
+CREATE TABLE chaos_witness (
+  xid xid NOT NULL DEFAULT pg_current_xact_id()::xid, what text NOT NULL, incident bigint NOT NULL,
+  epoch int NOT NULL, delivery uuid);
+CREATE FUNCTION chaos_claim() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO chaos_witness (what, incident, epoch, delivery)
+    SELECT 'claim', incident_id, paging_epoch, id FROM notifications_delivery
+     WHERE id = NEW.delivery_id AND paging_epoch IS NOT NULL;
+  RETURN NULL; END $$;
+CREATE TRIGGER chaos_claim AFTER INSERT ON notifications_attempt
+  FOR EACH ROW EXECUTE FUNCTION chaos_claim();
+CREATE FUNCTION chaos_taken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO chaos_witness (what, incident, epoch) VALUES ('taken', NEW.id, OLD.paging_epoch);
+  RETURN NULL; END $$;
+CREATE TRIGGER chaos_taken AFTER UPDATE OF paging_epoch ON incidents_incident FOR EACH ROW
+  WHEN (NEW.paging_epoch <> OLD.paging_epoch) EXECUTE FUNCTION chaos_taken();
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """The servers that tests share, and what the database holds to begin with."""
+
+    db: Postgres
+    broker: Redis
+    wire: Provider
+    known: dict[str, Any]
+
+    def url(self, database: str) -> str:
+        return f"{self.db.url.rpartition('/')[0]}/{database}"
 
 
 class Installation:
     """Starts and kills the processes of one installation; asks its database and its web."""
 
-    def __init__(self, db: Postgres, broker: Redis, wire: Provider, folder: Path) -> None:
-        self.db, self.broker, self.wire, self.folder = db, broker, wire, folder
+    def __init__(self, site: Site, folder: Path, **settings: str) -> None:
+        self.db, self.broker, self.wire, self.folder = site.db, site.broker, site.wire, folder
+        self.known, self.url = site.known, site.url(COPY)
         self.port = free_port()
         self.environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "DATABASE_URL": db.url,
-            "REDIS_URL": broker.url,
-            "DATA_DIR": str(folder),
-            "SECRET_KEY": "chaos-tests-only",
+            **environment(self.url, self.broker.url, self.wire.url, folder),
             "PUBLIC_URL": f"http://127.0.0.1:{self.port}",
-            "LAST_RESORT": f"{wire.url}last-resort",
-            "WEBHOOK_ALLOW_PRIVATE": "true",
-            "DELIVERY_LEASE_SECONDS": str(LEASE_SECONDS),
-            "TIMER_LEASE_SECONDS": str(LEASE_SECONDS),
-            "LOG_LEVEL": "WARNING",
+            **settings,
         }
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.known: dict[str, str] = {}
+        self.history = History(folder / "history.jsonl")
+        self.wire.listener = self.history.hear
+        self._client = httpx.Client(timeout=10, base_url=f"http://127.0.0.1:{self.port}/api/v1/")
 
-    def build(self) -> None:
-        """Migrate, and make an organisation whose two people are webhooks of the provider."""
-        self.known = self.seed("build", self.wire.url)
+    def verb(self, *arguments: str) -> dict[str, Any]:
+        """One of the seed's, in a process of its own."""
+        return seed(self.environment, *arguments)
 
-    def seed(self, *arguments: str) -> dict[str, str]:
-        run = subprocess.run(
-            [sys.executable, "-m", "tests.chaos.seed", *arguments],
-            env=self.environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert run.returncode == 0, run.stderr
-        return json.loads(run.stdout)
-
-    def start(self, *arguments: str, failpoints: str = "") -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str, failpoints: str = "", settings: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """`manage.py …` as a process of its own; `failpoints`: where it is to die."""
-        with (self.folder / f"{arguments[0]}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "manage.py", *arguments],
-                env={**self.environment, "TOCSIN_FAILPOINTS": failpoints},
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.processes.append(process)
+        command = [sys.executable, "manage.py", *arguments]
+        more = {"TOCSIN_FAILPOINTS": failpoints, "TOCSIN_PROCESS": "worker", **(settings or {})}
+        return self._spawn(arguments[0], command, more)
+
+    def start_web(self, *, failpoints: str = "", ready: bool = True) -> subprocess.Popen[bytes]:
+        """The web server; `ready`: return when it answers."""
+        command = [
+            *(sys.executable, "-m", "granian", "--interface", "wsgi"),
+            *("config.wsgi:application", "--host", "127.0.0.1", "--port", str(self.port)),
+            *("--workers", "1", "--blocking-threads", "4", "--no-ws", "--respawn-failed-workers"),
+        ]
+        more = {"TOCSIN_FAILPOINTS": failpoints, "TOCSIN_PROCESS": "web"}
+        process = self._spawn("web", command, more)
+        if ready:
+            eventually(self.web_answers, within=40)
         return process
 
-    def start_web(self) -> subprocess.Popen[bytes]:
-        with (self.folder / "web.log").open("ab") as log:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "granian", "--interface", "wsgi"),
-                    *("config.wsgi:application", "--host", "127.0.0.1", "--port", str(self.port)),
-                    *("--workers", "1", "--blocking-threads", "4", "--no-ws"),
-                ],
-                env={**self.environment, "TOCSIN_PROCESS": "web"},
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.processes.append(process)
-        eventually(self._web_answers, within=20)
-        return process
-
-    def _web_answers(self) -> bool:
+    def web_answers(self) -> bool:
         try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/api/schema/").is_success
+            return self._client.get("../schema/", timeout=5).status_code < 500
         except httpx.TransportError:
             return False
 
-    def alert(self, dedup_key: str, **facts: Any) -> httpx.Response:
-        """Post a firing alert as a monitor does."""
-        body = {"dedup_key": dedup_key, "service": "checkout", "summary": "It is down", **facts}
-        url = f"http://127.0.0.1:{self.port}/api/v1/alerts/{self.known['source_key']}/"
-        return httpx.post(url, json=body, timeout=10)
+    def alert(self, dedup_key: str, world: str = "quick-0", **facts: Any) -> httpx.Response:
+        """Post a firing alert as a monitor does. TransportError when nobody answers."""
+        body = {"dedup_key": dedup_key, "service": world, "summary": "It is down", **facts}
+        try:
+            answer = self._client.post(f"alerts/{self.known['sources'][world]}/", json=body)
+        except httpx.TransportError as error:
+            self.history.note("refused", dedup_key=dedup_key, answer=repr(error))
+            raise
+        if answer.status_code == 202:
+            incident = answer.json()["incident"]
+            self.history.note("accepted", dedup_key=dedup_key, world=world, incident=incident)
+        else:
+            self.history.note("refused", dedup_key=dedup_key, answer=answer.status_code)
+        return answer
 
-    def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.db.url, autocommit=True) as connection:
-            return connection.execute(sql).fetchall()
+    def acknowledge(self, reference: str) -> httpx.Response:
+        answer = self._client.post(
+            f"incidents/{reference}/acknowledge/",
+            headers={"Authorization": f"Bearer {self.known['token']}"},
+        )
+        if answer.is_success:
+            self.history.note("acknowledged", incident=reference)
+        return answer
+
+    def ask(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            return connection.execute(sql, arguments or None).fetchall()
+
+    def tell(self, sql: str) -> None:
+        with psycopg.connect(self.url) as connection:
+            connection.execute(sql)
 
     def close(self) -> None:
         for process in self.processes:
             kill(process)
+        self._client.close()
+        self.history.close()
+
+    def _spawn(
+        self, name: str, command: list[str], more: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
+        if setpriv := shutil.which("setpriv"):  # Goes down with the tests, even with killed ones.
+            command = [setpriv, "--pdeathsig", "TERM", *command]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                env={**self.environment, **more},
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+
+def environment(database: str, broker: str, wire: str, folder: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DATABASE_URL": database,
+        "REDIS_URL": broker,
+        "DATA_DIR": str(folder),
+        "SECRET_KEY": "chaos-tests-only",
+        "LAST_RESORT": f"{wire}last-resort",
+        "WEBHOOK_ALLOW_PRIVATE": "true",
+        "DELIVERY_LEASE_SECONDS": str(LEASE_SECONDS),
+        "TIMER_LEASE_SECONDS": str(LEASE_SECONDS),
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def seed(env: dict[str, str], *arguments: str) -> dict[str, Any]:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.chaos.seed", *arguments],
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -132,11 +212,34 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def installation(folder: Path) -> Iterator[Installation]:
-    """An installation with nothing running yet but its servers."""
+def site(folder: Path) -> Iterator[Site]:
+    """Servers, and a database with an organisation in it that is never worked in itself."""
     with ExitStack() as stack:
         db, broker, wire = (stack.enter_context(thing()) for thing in [postgres, redis, provider])
-        house = Installation(db, broker, wire, folder)
-        stack.callback(house.close)
-        house.build()
+        built = Site(db, broker, wire, {})
+        execute(db.url, f"CREATE DATABASE {BUILT}")
+        env = environment(built.url(BUILT), broker.url, wire.url, folder)
+        built.known.update(seed(env, "build", wire.url, str(CALM_WORLDS)))
+        execute(built.url(BUILT), WITNESS)
+        yield built
+
+
+@contextmanager
+def installation(on: Site, folder: Path, **settings: str) -> Iterator[Installation]:
+    """An installation of one's own on these servers, with nothing running yet."""
+    on.db.start()
+    on.broker.start()
+    on.broker.flush()
+    on.wire.forget()
+    execute(on.db.url, f"DROP DATABASE IF EXISTS {COPY} WITH (FORCE)")
+    execute(on.db.url, f"CREATE DATABASE {COPY} TEMPLATE {BUILT}")
+    house = Installation(on, folder, **settings)
+    try:
         yield house
+    finally:
+        house.close()
+
+
+def execute(url: str, sql: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql)

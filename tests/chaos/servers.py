@@ -193,6 +193,7 @@ class Postgres(Server):
             "unix_socket_directories": folder,
             "fsync": "on",
             "synchronous_commit": "on",
+            "track_commit_timestamp": "on",  # The checker asks what was committed before what.
         }
         self.argv = [str(bin_folder / "postgres"), "-D", str(folder / "data")]
         self.argv += [f"--{name}={value}" for name, value in settings.items()]
@@ -304,11 +305,16 @@ class Manner:
 
 
 class Provider:
-    """Somebody else's service. `ledger` has every request that arrived, however it was treated."""
+    """Somebody else's service. `ledger` has every request that arrived, however it was treated.
+
+    `at(path)` misbehaves towards requests of one path only, whatever the others get.
+    """
 
     def __init__(self) -> None:
         self.ledger: list[Received] = []
+        self.listener: Callable[[Received], None] | None = None
         self.manner = Manner()
+        self._of_path: dict[str, Manner] = {}
         self._server = _ProviderServer(("127.0.0.1", free_port()), _ProviderHandler)
         self._server.provider = self
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
@@ -334,6 +340,26 @@ class Provider:
         """Take requests and hang up: the sender cannot know whether they were accepted."""
         self._behave(Manner(hangs_up=True))
 
+    def at(self, path: str, manner: Manner) -> None:
+        """Treat requests of this path so, e.g. `at("ana", Manner(status=500))`."""
+        before = self._of_path.get(f"/{path}", self.manner)
+        self._of_path[f"/{path}"] = manner
+        before.over.set()
+
+    def manner_of(self, path: str) -> Manner:
+        return self._of_path.get(path, self.manner)
+
+    def calls(self, path: str) -> list[Received]:
+        """What arrived at this path, in order."""
+        return [call for call in list(self.ledger) if call.path == f"/{path}"]
+
+    def forget(self) -> None:
+        """A clean ledger and good manners, for the next test."""
+        for manner in [*self._of_path.values(), self.manner]:
+            manner.over.set()
+        self._of_path, self.manner, self.listener = {}, Manner(), None
+        self.ledger = []
+
     def wait_for(self, count: int, *, within: float = 5.0) -> list[Received]:
         """The ledger, as soon as it has `count` entries."""
         eventually(lambda: len(self.ledger) >= count, within=within)
@@ -344,7 +370,7 @@ class Provider:
         before.over.set()
 
     def close(self) -> None:
-        self.manner.over.set()
+        self.forget()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -363,11 +389,13 @@ class _ProviderHandler(BaseHTTPRequestHandler):
     server: _ProviderServer
 
     def _handle(self) -> None:
-        manner = self.server.provider.manner
+        provider = self.server.provider
+        manner = provider.manner_of(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.provider.ledger.append(
-            Received(time.time(), self.command, self.path, dict(self.headers), body)
-        )
+        call = Received(time.time(), self.command, self.path, dict(self.headers), body)
+        provider.ledger.append(call)
+        if provider.listener:
+            provider.listener(call)
         if manner.hangs:
             manner.over.wait()
         elif manner.delay:

@@ -11,7 +11,7 @@ from incidents.alerts.models import Alert, Source, open_key_of
 from incidents.alerts.payload import Signal
 from incidents.core import services as core
 from incidents.core.models import Incident, Service, Team
-from incidents.timers import clock
+from incidents.timers import clock, failpoints
 
 EARLY_RESOLVED_MEMORY = timedelta(minutes=10)
 SEEN_PRECISION = timedelta(minutes=1)
@@ -138,6 +138,8 @@ def _declare(
             reservation=reservation,
         )
         Alert.objects.filter(pk=alert.pk).update(incident=incident, severity=incident.severity)
+        failpoints.reach("ingest.before_commit")
+    failpoints.reach("ingest.after_commit")
     return Receipt("declared", signal.dedup_key, incident, tuple(notes))
 
 

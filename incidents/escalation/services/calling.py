@@ -11,6 +11,7 @@ from incidents.escalation import wording
 from incidents.escalation.models import Page, cause_of
 from incidents.escalation.services.steps import Step
 from incidents.notifications import services as notifications
+from incidents.timers import failpoints
 
 LONGEST_TRY = timedelta(minutes=3)
 
@@ -115,6 +116,7 @@ def page(calls: Sequence[Call], *, now: datetime) -> list[Call]:
 
 
 def _order(call: Call, token: str, now: datetime) -> notifications.PageOrder:
+    failpoints.reach("page.wording")
     patience = LONGEST_TRY if call.timeout is None else min(call.timeout / 2, LONGEST_TRY)
     return notifications.PageOrder(
         incident=call.incident,
