@@ -7,9 +7,10 @@ claimed by a transaction that committed after the acknowledgement's. Exit code 1
 wrong.
 """
 
+import math
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,12 @@ def _judge_calls(
         else:
             verdict.faults.append(f"{line['incident']}: called without a claim ({key})")
     verdict.calls, verdict.keys = seen.total(), len(seen)
+
+
+def percentile(figures: Sequence[float], share: float) -> float:
+    """The figure that this share of all does not exceed; 0 where there is none."""
+    ordered = sorted(figures)
+    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)] if ordered else 0.0
 
 
 def main(history: str, url: str) -> int:

@@ -1,16 +1,14 @@
 """Whatever dies, nothing that was accepted is lost. Real processes, kill -9."""
 
-import math
 import os
 import random
 import signal
 import time
-from collections.abc import Sequence
 
 import httpx
 import pytest
 
-from tests.chaos.checker import Verdict, check
+from tests.chaos.checker import Verdict, check, percentile
 from tests.chaos.conftest import size
 from tests.chaos.installation import CALM_WORLDS, Installation, kill
 from tests.chaos.nemesis import FAILPOINTS, Monitors, Nemesis
@@ -40,11 +38,6 @@ def all_called(house: Installation) -> bool:
     return all(
         line["incident"] in heard | taken for line in house.history.all("accepted")
     ) and not house.ask("SELECT 1 FROM notifications_delivery WHERE state = 'sending' LIMIT 1")
-
-
-def percentile(figures: Sequence[float], share: float) -> float:
-    ordered = sorted(figures)
-    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)] if ordered else 0.0
 
 
 def taking(house: Installation, rng: random.Random):
