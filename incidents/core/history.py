@@ -56,6 +56,20 @@ def install_guards(*, using: str = "default", **_: Any) -> None:
                     cursor.execute(_SQLITE_TABLE.format(table=table, event=event))
 
 
+def missing_guards(*, using: str = "default") -> list[str]:
+    """The names of triggers that should stand before history and do not (or are switched off)."""
+    connection = connections[using]
+    endings = ["_keep", "_keep_all"]
+    query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'"
+    if connection.vendor != "postgresql":
+        endings = ["_keep_update", "_keep_delete"]
+        query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        standing = {name for (name,) in cursor.fetchall()}
+    return [f"{table}{end}" for table in TABLES for end in endings if table + end not in standing]
+
+
 @contextmanager
 def opened(*, using: str = "default") -> Iterator[None]:
     """Allow changes to history within this block and transaction. For retention and tests only."""

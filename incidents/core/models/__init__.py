@@ -1,5 +1,6 @@
 from incidents.core.models.catalogue import RunbookRevision, Service, Severity, SeverityPolicy
 from incidents.core.models.incident import (
+    CANARY,
     ExpectedSignal,
     IdempotencyKey,
     Incident,
@@ -29,6 +30,7 @@ from incidents.core.models.record import (
 )
 
 __all__ = [
+    "CANARY",
     "Access",
     "ApiToken",
     "Attestation",

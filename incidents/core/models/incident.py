@@ -8,6 +8,9 @@ from django_fsm import FSMField, FSMModelMixin, transition
 
 from incidents.core.models.catalogue import RunbookRevision, Service, Severity
 
+# The reference of the one incident that Tocsin keeps for itself: nobody's, and in no list.
+CANARY = "CANARY"
+
 
 class Status(models.TextChoices):
     INVESTIGATING = "investigating"
@@ -24,10 +27,14 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         """Without drills: what figures, status pages and customers see."""
         return self.filter(is_drill=False)
 
+    def without_canary(self) -> "IncidentQuerySet":
+        """Those that somebody or something declared."""
+        return self.exclude(reference=CANARY)
+
     def visible_to(self, user: Any) -> "IncidentQuerySet":
         """All but the private ones whose audience this person is not part of."""
         if user.is_superuser:
-            return self
+            return self.without_canary()
         seen = Incident.audience.through.objects.filter(user_id=user.pk).values("incident_id")
         return self.filter(Q(is_private=False) | Q(pk__in=seen))
 

@@ -1,5 +1,6 @@
 """The verbs of this room. The only place that writes; the only place that other rooms call."""
 
+from incidents.core.history import missing_guards
 from incidents.core.services.accounts import (
     LINK_LIVES,
     accept_link,
@@ -95,6 +96,7 @@ __all__ = [
     "mark_recovered",
     "may_invite_again",
     "merge",
+    "missing_guards",
     "note",
     "password_link",
     "person_called",
