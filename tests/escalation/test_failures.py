@@ -109,6 +109,10 @@ def test_a_step_that_fails_three_times_tells_the_last_resort_and_goes_on_trying(
     settle()
     assert phones.paged() == ["alice"]
     assert Escalation.objects.get().state == Escalation.State.RUNNING
+    assert not Timer.objects.pending().filter(kind="escalation.last_resort").exists()
+    clock.forward(minutes=30)
+    settle()
+    assert "duty" not in phones.paged()
 
 
 def test_a_step_that_kills_its_engines_tells_the_last_resort_and_again(

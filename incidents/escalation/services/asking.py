@@ -107,6 +107,10 @@ def _write(steps: Sequence[Step], now: datetime) -> None:
         if step.gives_up
     }
     drafts = [draft for step in steps for draft in step.story(told.get(step.run.incident.pk, 0))]
+    for step in steps:
+        # Asked again after a rescue: the last resort has been told, and is not needed any more.
+        if step.run.escalation.state == State.EXHAUSTED and not step.gives_up:
+            timers.cancel(LAST_RESORT, step.run.incident)
     wanted = [timer for step in steps if (timer := _settle(step, now))]
     save([step.run.escalation for step in steps])
     core.record_many(drafts, at=now)

@@ -37,10 +37,12 @@ def tell(incident: Incident, reason: str, *, severity: str, now: datetime) -> in
 
 
 def tell_last_resort_again(incident: Incident, *, now: datetime) -> None:
-    """Half an hour has passed (timer, incident locked): repeat it while nobody has acknowledged."""
+    """Half an hour has passed (timer, incident locked): repeat it while nobody is left to ask."""
     if not incident.is_open or incident.is_acknowledged:
         return
     escalation = Escalation.objects.filter(pk=incident.pk).first()
+    if escalation is not None and escalation.state != Escalation.State.EXHAUSTED:
+        return  # People are asked again, since a moment ago.
     reason = escalation.reason if escalation else ""
     tell(
         incident,
