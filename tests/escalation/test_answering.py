@@ -4,6 +4,7 @@ import pytest
 
 from incidents.core import services as core
 from incidents.core.models import Incident, Kind
+from incidents.escalation import services as escalation
 from incidents.escalation.models import Escalation, Page
 from incidents.notifications.models import Delivery
 from incidents.notifications.transports.recorder import Recorder
@@ -45,6 +46,18 @@ def test_pages_that_have_not_left_are_cancelled(declared, phones, alice):
 
     assert phones.take() == []
     assert Delivery.objects.get().state == Delivery.State.CANCELLED
+
+
+def test_help_that_was_asked_for_and_has_not_left_is_void_when_it_is_given_back(
+    paged, phones, alice, bob, dana
+):
+    core.acknowledge(paged, actor=bob)
+    escalation.page_person(paged, user=dana, reason="Help", actor=bob)
+
+    core.unacknowledge(paged, actor=bob, reason="Have to go")
+
+    help_wanted = Delivery.objects.get(recipient=dana)
+    assert help_wanted.state == Delivery.State.CANCELLED
 
 
 def test_the_others_who_were_paged_are_told_who_has_it(paged, phones, alice):

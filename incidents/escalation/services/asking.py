@@ -23,6 +23,7 @@ from incidents.escalation.services.steps import (
     Run,
     Step,
 )
+from incidents.notifications import services as notifications
 from incidents.timers import services as timers
 
 logger = logging.getLogger(__name__)
@@ -152,6 +153,7 @@ def start(incident: Incident, *, now: datetime) -> None:
 def restart(incident: Incident, *, now: datetime, prompt: str) -> None:
     """Nobody has it any more: ask from the first level on, by what is assigned now."""
     timers.cancel_all(incident, kinds=TIMERS)
+    notifications.cancel_pages(incident)  # whoever was asked to help the one who had it
     begin(incident, escalation_of(incident), now=now, prompt=prompt, again=True)
 
 
