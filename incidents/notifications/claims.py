@@ -16,7 +16,8 @@ from django.db.models import F, Q
 from incidents.core.models import Incident
 from incidents.notifications import decisions, outbox
 from incidents.notifications.decisions import Fate
-from incidents.notifications.models import Attempt, Delivery
+from incidents.notifications.lanes import provider_of
+from incidents.notifications.models import Attempt, Delivery, DeliveryQuerySet
 from incidents.timers import clock, failpoints
 
 OVERDUE_AT_ONCE = 50
@@ -32,23 +33,41 @@ class Parcel:
     reason: str = ""
     reference: str = ""
     attempt_id: int | None = None
+    takes_slot: bool = True
+
+    @property
+    def provider(self) -> str:
+        return provider_of(self.delivery.address)
 
 
-def take(urgency: str, transport: str, *, room: int, now: datetime) -> tuple[list[Parcel], int]:
+def take(
+    urgency: str, transport: str, *, room: int, now: datetime, crowd: Collection[str] = ()
+) -> tuple[list[Parcel], int]:
     """Claim up to `room` deliveries: what is to be done with them, and how many were looked at.
 
-    Where incidents are busy (somebody is acknowledging), others come first.
+    Where incidents are busy (somebody is acknowledging), others come first. For the providers in
+    `crowd` there is no room: of theirs, what waited for too long is given up.
     """
-    parcels, handled, busy = _claim(urgency, transport, room=room, now=now)
-    if busy and len(parcels) < room:
-        left = room - len(parcels)
-        more, also, _ = _claim(urgency, transport, room=left, now=now, without=busy)
+    due = Delivery.objects.due(now).filter(urgency=urgency, transport=transport)
+    crowded = Q(*[("address__startswith", provider) for provider in crowd], _connector=Q.OR)
+    parcels: list[Parcel] = []
+    handled = 0
+    if crowd or not room:
+        parcels, handled, _ = _claim(due.filter(crowded), room=0, now=now)
+    if not room:
+        return parcels, handled
+    due = due.exclude(crowded) if crowd else due
+    more, also, busy = _claim(due, room=room, now=now)
+    parcels, handled = parcels + more, handled + also
+    if busy and len(more) < room:
+        due = due.filter(Q(incident=None) | ~Q(incident__in=busy))
+        more, also, _ = _claim(due, room=room - len(more), now=now)
         parcels, handled = parcels + more, handled + also
     return parcels, handled
 
 
 def _claim(
-    urgency: str, transport: str, *, room: int, now: datetime, without: Collection[int] = ()
+    due: DeliveryQuerySet, *, room: int, now: datetime
 ) -> tuple[list[Parcel], int, set[int]]:
     """One claim, in a constant number of queries.
 
@@ -57,9 +76,6 @@ def _claim(
        acknowledgement either sees the claim, or is seen by it.
     3. The deliveries are locked and judged; the lease is committed with the raised counts.
     """
-    due = Delivery.objects.due(now).filter(urgency=urgency, transport=transport)
-    if without:
-        due = due.filter(Q(incident=None) | ~Q(incident__in=without))
     if not room:
         due = due.filter(give_up_at__lte=now)
     found = list(due.order_by("due_at").values_list("pk", "incident_id")[: room or OVERDUE_AT_ONCE])
@@ -102,7 +118,8 @@ def _judge(
         )
         fate, reason = decisions.on_claim(waiting, now)
         reference = incident.reference if incident else ""
-        parcels.append(Parcel(delivery, lease, fate, reason, reference))
+        parcel = Parcel(delivery, lease, fate, reason, reference, takes_slot=not no_room)
+        parcels.append(parcel)
     return parcels
 
 

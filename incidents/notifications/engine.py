@@ -9,6 +9,7 @@ Nothing here waits while it holds a lock, and no transaction is open while a req
 import logging
 import random
 import threading
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -89,11 +90,13 @@ def _fill(lane: Lane, now: datetime) -> int:
     if not lane.filling.acquire(blocking=False):
         return 0
     try:
-        room = lane.free
-        parcels, handled = claims.take(lane.urgency, lane.transport, room=room, now=now)
-        lane.has_more = len(parcels) >= room
+        room, crowd = lane.room()
+        parcels, handled = claims.take(
+            lane.urgency, lane.transport, room=room, now=now, crowd=crowd
+        )
+        _note_rest(lane, parcels, room, crowd)
         for parcel in parcels:
-            if room:
+            if parcel.takes_slot:
                 _hand_over(parcel, lane)
             else:  # No slot is free, but it takes none to give up.
                 _work(parcel)
@@ -102,10 +105,15 @@ def _fill(lane: Lane, now: datetime) -> int:
         lane.filling.release()
 
 
+def _note_rest(lane: Lane, parcels: Sequence[Parcel], room: int, crowd: Collection[str]) -> None:
+    """Remember whether something may have been left that a free slot should take up."""
+    lane.has_more = bool(crowd) or sum(parcel.takes_slot for parcel in parcels) >= room
+
+
 def _hand_over(parcel: Parcel, lane: Lane) -> None:
     _heart.hold(parcel.delivery.pk, parcel.lease)
     try:
-        lane.run(partial(_job, parcel, lane))
+        lane.run(partial(_job, parcel, lane), parcel.provider)
     except RuntimeError:  # The process is shutting down.
         _heart.release(parcel.delivery.pk, parcel.lease)
         _let_go(parcel)
@@ -121,27 +129,35 @@ def _job(parcel: Parcel, lane: Lane) -> None:
             _heart.release(parcel.delivery.pk, parcel.lease)
             if elsewhere and not lane.closed:
                 dispatch()
-            following = _next(lane)
+            following = _next(lane, parcel.provider)
+            if following is not None:
+                lane.turn_to(following.provider, after=parcel.provider)
     finally:
-        lane.leave()
+        lane.leave(parcel.provider)
 
 
-def _next(lane: Lane) -> Parcel | None:
+def _next(lane: Lane, leaving: str) -> Parcel | None:
     """One more for the thread that asks, and others for the slots that are free beside its own."""
     if lane.closed or not lane.has_more or not lane.filling.acquire(blocking=False):
         return None
     try:
-        room = lane.free + 1
-        parcels, _ = claims.take(lane.urgency, lane.transport, room=room, now=clock.now())
-        lane.has_more = len(parcels) >= room
+        room, crowd = lane.room(leaving=leaving)
+        parcels, _ = claims.take(
+            lane.urgency, lane.transport, room=room, now=clock.now(), crowd=crowd
+        )
+        _note_rest(lane, parcels, room, crowd)
     finally:
         lane.filling.release()
-    for parcel in parcels[1:]:
+    following = [parcel for parcel in parcels if parcel.takes_slot]
+    for parcel in following[1:]:
         _hand_over(parcel, lane)
-    if not parcels:
+    for parcel in parcels:
+        if not parcel.takes_slot:
+            _work(parcel)
+    if not following:
         return None
-    _heart.hold(parcels[0].delivery.pk, parcels[0].lease)
-    return parcels[0]
+    _heart.hold(following[0].delivery.pk, following[0].lease)
+    return following[0]
 
 
 # --- Send ---------------------------------------------------------------------------------------

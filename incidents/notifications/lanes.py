@@ -1,6 +1,8 @@
 """Threads that send: a small pool for each urgency and transport, and the heart that beats for all.
 
-A provider that hangs fills its own lane and delays no other. While requests run, one thread of the
+A transport that hangs fills its own lane and delays no other. Nor does a provider that hangs delay
+the others of its transport: once it holds half of a full lane, there are slots beyond for those who
+do not. While requests run, one thread of the
 process renews their leases, so that a lease can be short: the death of a process is noticed soon,
 a slow request is not taken for a dead one.
 """
@@ -9,8 +11,10 @@ import logging
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import close_old_connections, connections
@@ -20,50 +24,76 @@ from incidents.timers import clock
 
 logger = logging.getLogger(__name__)
 
-SLOTS = 8
+SLOTS, RESERVE = 8, 8
+CROWD = SLOTS // 2
 # Connecting 3 s and the whole request 10 s: what takes longer is not renewed, but repeated.
 LONGEST_SECONDS = 13.0
 
 
+def provider_of(address: str) -> str:
+    """How all addresses at the same provider begin, e.g. "https://hooks.example.org"; "": unknown.
+
+    All mail goes to one server of ours: there are no others that it could delay.
+    """
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
 class Lane:
-    """Up to `SLOTS` deliveries of one urgency by one transport at a time."""
+    """Up to `SLOTS` deliveries of one urgency by one transport at a time, and the reserve."""
 
     def __init__(self, urgency: str, transport: str) -> None:
         self.urgency, self.transport = urgency, transport
         self.filling = threading.Lock()
         # Whether the last claim left something behind that a free slot should take up.
         self.has_more = False
-        self._pool = ThreadPoolExecutor(SLOTS, thread_name_prefix=f"{urgency}-{transport}")
-        self._busy, self._counting = 0, threading.Lock()
+        self._pool = ThreadPoolExecutor(
+            SLOTS + RESERVE, thread_name_prefix=f"{urgency}-{transport}"
+        )
+        self._busy: Counter[str] = Counter()
+        self._counting = threading.Lock()
         self.closed = False
 
-    @property
-    def free(self) -> int:
-        """Slots that are empty."""
-        with self._counting:
-            return 0 if self.closed else SLOTS - self._busy
+    def room(self, *, leaving: str | None = None) -> tuple[int, frozenset[str]]:
+        """How many more may be sent at once, and the providers that may not have any of these.
 
-    def run(self, job: Callable[[], None]) -> None:
+        `leaving`: the provider whose slot the asking thread is about to give back.
+        """
+        with self._counting:
+            busy = self._busy - Counter([] if leaving is None else [leaving])
+        if self.closed:
+            return 0, frozenset()
+        if busy.total() < SLOTS:
+            return SLOTS - busy.total(), frozenset()
+        crowd = frozenset(name for name, slots in busy.items() if name and slots >= CROWD)
+        return (SLOTS + RESERVE - busy.total() if crowd else 0), crowd
+
+    def run(self, job: Callable[[], None], provider: str) -> None:
         """Do `job` in a thread with database connections of its own. RuntimeError when closed."""
-        self._count(1)
+        self._count(provider, 1)
         try:
             self._pool.submit(self._run, job)
         except RuntimeError:
-            self._count(-1)
+            self._count(provider, -1)
             raise
 
-    def leave(self) -> None:
+    def turn_to(self, provider: str, *, after: str) -> None:
+        """The job of this thread goes on with another provider."""
+        self._count(after, -1)
+        self._count(provider, 1)
+
+    def leave(self, provider: str) -> None:
         """The job of this thread is done with its slot, if not yet with everything."""
-        self._count(-1)
+        self._count(provider, -1)
 
     def close(self, *, wait: bool) -> None:
         """Take nothing new; wait for what runs (it ends by itself in 13 seconds)."""
         self.closed = True
         self._pool.shutdown(wait=wait)
 
-    def _count(self, change: int) -> None:
+    def _count(self, provider: str, change: int) -> None:
         with self._counting:
-            self._busy += change
+            self._busy[provider] += change
 
     def _run(self, job: Callable[[], None]) -> None:
         close_old_connections()
