@@ -24,6 +24,12 @@ app.conf.update(
             "schedule": 1.0,
             "options": {"expires": 5, "queue": "outbox"},
         },
+        "the auditor looks": {
+            # Once a minute; asked more often, so that one that was missed is made up for soon.
+            "task": "incidents.insights.tasks.look",
+            "schedule": 20.0,
+            "options": {"expires": 20, "queue": "clock"},
+        },
         "old timers are forgotten": {
             "task": "incidents.timers.tasks.prune",
             "schedule": 24 * 3600.0,

@@ -137,8 +137,10 @@ def _ladders() -> Iterator[Finding]:
 
 def _engines() -> Iterator[Finding]:
     health = machinery.health(clock.now(), oldest=machinery.oldest_timer())
-    for fault in health.faults:
+    for fault in health.engines:
         yield Finding("Engines", Verdict.FAULT, fault, "See the log of manage.py up, and Timers.")
+    for fault in health.audit:
+        yield Finding("Audit", Verdict.FAULT, fault, "Run manage.py audit: it says what to do.")
     if health.is_good:
         yield Finding("Engines", Verdict.OK, health.running)
 

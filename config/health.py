@@ -2,7 +2,8 @@
 
 Answered before hosts are checked and sessions are read: a load balancer asks by address, and nobody
 logs in. So nothing is told but states and seconds. Each answer is kept for a second, so that asking
-often costs nothing.
+often costs nothing. Prometheus comes by address as well, with a token, and is told more; without
+it `/metrics` is there for administrators only.
 """
 
 import json
@@ -13,13 +14,19 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from incidents.insights.metrics import exposition
 from incidents.timers import clock
 from incidents.timers import services as timers
 
-KEPT_SECONDS = 1.0
+KEPT_SECONDS, METRICS_KEPT_SECONDS = 1.0, 5.0
+METRICS = "/metrics"
 RETRY_AFTER_SECONDS = 5
 UNREACHABLE = "The database cannot be reached."
 
@@ -51,7 +58,7 @@ class Kept[T]:
 
 
 class Probes:
-    """Middleware: `/livez`, `/readyz` and `/health/engine`."""
+    """Middleware: `/livez`, `/readyz`, `/health/engine`, and `/metrics` for who has the token."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -61,10 +68,12 @@ class Probes:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         probe = self._asked.get(request.path_info)
-        if probe is None:
+        if probe is None and not (request.path_info == METRICS and _has_token(request)):
             return self.get_response(request)
         if request.method not in {"GET", "HEAD"}:
             return HttpResponseNotAllowed(["GET", "HEAD"])
+        if probe is None:
+            return _metrics()
         look, kept = probe
         return _answer(kept.get(look))
 
@@ -110,6 +119,35 @@ ADDRESSES: dict[str, Look] = {
     "/readyz": ready,
     "/health/engine": engines,
 }
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """The same for an administrator who is logged in; for anybody else there is nothing here."""
+    user: Any = request.user
+    if not user.is_superuser:
+        raise Http404
+    return _metrics()
+
+
+_counted: Kept[bytes] = Kept(METRICS_KEPT_SECONDS)
+
+
+def _metrics() -> HttpResponse:
+    try:
+        told = _counted.get(lambda: exposition(clock.now()))
+    except (DatabaseError, InterfaceError):
+        return _answer(Verdict({}, UNREACHABLE))
+    return HttpResponse(told, content_type=CONTENT_TYPE_LATEST)
+
+
+def _has_token(request: HttpRequest) -> bool:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return (
+        bool(settings.METRICS_TOKEN)
+        and scheme.lower() == "bearer"
+        and constant_time_compare(token.strip(), settings.METRICS_TOKEN)
+    )
 
 
 def _answer(verdict: Verdict) -> HttpResponse:

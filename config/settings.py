@@ -203,6 +203,10 @@ DELIVERY_LEASE = timedelta(seconds=env.float("DELIVERY_LEASE_SECONDS", default=6
 TIMER_LEASE = timedelta(seconds=env.float("TIMER_LEASE_SECONDS", default=5))
 DEMO_TRANSPORTS = env.bool("DEMO_TRANSPORTS", default=False)
 
+# --- Whether it is well -------------------------------------------------------------------------
+HEARTBEAT_URL = env.str("HEARTBEAT_URL", default="")
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
 # --- API ----------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from config import health
 from config.api import (
     api_urlpatterns,
     bad_request,
@@ -10,6 +11,7 @@ from config.api import (
 )
 
 urlpatterns = [
+    path("metrics", health.metrics),  # with a token, and the other probes: config.health.Probes
     path("i/on-call/", include("incidents.oncall.urls")),  # before /i/<reference>/
     path("", include("incidents.core.pages.urls")),  # login, home, /i/<reference>/, /me/
     path("me/contacts/", include("incidents.notifications.urls")),

@@ -30,7 +30,7 @@ def what_goes_on() -> list[str]:
     waiting = Delivery.objects.alive().count()
     if waiting:
         told.append(f"Waiting to leave as soon as Tocsin runs: {waiting}.")
-    going = list(Incident.objects.open().order_by("severity", "declared_at"))
+    going = list(Incident.objects.without_canary().open().order_by("severity", "declared_at"))
     if not going:
         return [*told, "No incident is open."]
     names = "; ".join(_next_of(incident) for incident in going[:SHOWN])

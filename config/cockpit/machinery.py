@@ -7,6 +7,10 @@ from typing import Any
 
 from incidents.core.models import Incident
 from incidents.escalation.models import Escalation
+from incidents.insights import canary
+from incidents.insights import services as insights
+from incidents.insights.audit.watch import STALE
+from incidents.insights.models import AuditRun
 from incidents.notifications.models import Delivery, Urgency
 from incidents.timers import engine
 from incidents.timers import services as timers
@@ -100,10 +104,15 @@ def next_hour(user: Any, now: datetime, *, known: Iterable[Incident] = ()) -> Ho
 
 @dataclass(frozen=True)
 class Health:
-    """One line: what is wrong with the engines, or how many run."""
+    """One line: what is wrong with the engines or with what they promise, or how well it is."""
 
-    faults: list[str]
+    engines: list[str]
+    audit: list[str]
     running: str
+
+    @property
+    def faults(self) -> list[str]:
+        return [*self.engines, *self.audit]
 
     @property
     def is_good(self) -> bool:
@@ -117,7 +126,7 @@ def oldest_timer() -> datetime | None:
 
 
 def health(now: datetime, *, oldest: datetime | None) -> Health:
-    """Three queries, each answered by an index. `oldest`: when the first pending timer is due."""
+    """Six queries, each answered by an index. `oldest`: when the first pending timer is due."""
     pulses = timers.alive(now)
     faults = [_silent(pulse, now) for pulse in pulses.values() if not pulse.is_alive]
     if oldest is not None and now - oldest > TIMER_MAY_BE_LATE:
@@ -133,7 +142,29 @@ def health(now: datetime, *, oldest: datetime | None) -> Health:
         )
     processes = max(pulse.processes for pulse in pulses.values())
     where = "one process" if processes == 1 else f"{processes} processes"
-    return Health(faults, f"Clock and outbox run in {where}; nothing is late.")
+    last = insights.latest_run()
+    running = f"Clock and outbox run in {where}; nothing is late. {_watched(last, now)}"
+    return Health(faults, _found(last, now, runs=processes > 0), running)
+
+
+def _found(last: AuditRun | None, now: datetime, *, runs: bool) -> list[str]:
+    """What the auditor says. Where no engine runs, it cannot look, and that is said already."""
+    if last is None or not runs:
+        return []
+    if now - last.at > STALE:
+        return [f"The auditor has not looked for {span(now - last.at)}."]
+    return [f"The audit found: {fault}" for fault in last.faults]
+
+
+def _watched(last: AuditRun | None, now: datetime) -> str:
+    """E.g. "Audited 12 s ago: everything holds; the canary came through 14 s ago."."""
+    if last is None:
+        return "It has not been audited yet."
+    said = f"Audited {span(now - last.at, seconds=True)} ago: everything holds"
+    arrived = canary.look().arrived_at
+    if arrived is None:
+        return f"{said}."
+    return f"{said}; the canary came through {span(now - arrived, seconds=True)} ago."
 
 
 def _silent(pulse: timers.Pulse, now: datetime) -> str:

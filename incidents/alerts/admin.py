@@ -67,6 +67,9 @@ class SourceAdmin(HouseAdmin):
             field.required = not request.user.is_superuser
         return field
 
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request) & Source.objects.of_monitors()
+
     @display(description="Reports", label={"on": "success", "off": "danger"})
     def reports(self, source: Source) -> tuple[str, str]:
         return ("on", "On") if source.is_active else ("off", "Off: refused")
@@ -119,12 +122,17 @@ def line_of(source: Source, key: str = ANY_KEY) -> str:
     return f"curl -H 'Content-Type: application/json' \\\n  -d '{body}' \\\n  {address_of(key)}"
 
 
+class ByMonitor(admin.RelatedFieldListFilter):
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        return [(source.pk, str(source)) for source in Source.objects.of_monitors()]
+
+
 @admin.register(Alert)
 class AlertAdmin(HouseAdmin):
     """What came in. Read-only: monitors write it."""
 
     list_display = ["summary", "status", "source", "service", "incident", "count", "last_at"]
-    list_filter = ["status", "source"]
+    list_filter = ["status", ("source", ByMonitor)]
     list_select_related = ["source", "service", "incident"]
     search_fields = ["summary", "dedup_key", "incident__reference"]
     ordering = ["-pk"]

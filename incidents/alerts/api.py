@@ -262,7 +262,7 @@ class SourceViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HouseViewS
         "partial_update": Rule.MANAGE,
         "rotate_key": Rule.MANAGE,
     }
-    queryset = Source.objects.select_related("team", "service")
+    queryset = Source.objects.of_monitors().select_related("team", "service")
     serializer_class = SourceOut
     lookup_value_regex = "[0-9]+"
 

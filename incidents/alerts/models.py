@@ -12,9 +12,18 @@ from incidents.timers import clock
 KEY = r"(?![0-9]{1,15}/?$)[^/]+"
 
 
+# The source of the alerts by which Tocsin tries itself: it is nobody's, and in no list.
+CANARY_SOURCE = "Tocsin's canary"
+
+
 def new_key() -> str:
     """A key of 192 random bits, in characters that an address may contain."""
     return secrets.token_urlsafe(24)
+
+
+class SourceQuerySet(models.QuerySet["Source"]):
+    def of_monitors(self) -> "SourceQuerySet":
+        return self.exclude(name=CANARY_SOURCE)
 
 
 class Source(models.Model):
@@ -49,6 +58,8 @@ class Source(models.Model):
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = SourceQuerySet.as_manager()
 
     # The key itself: on the instance that was just given one, and never stored.
     key: str = ""

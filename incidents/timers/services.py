@@ -18,6 +18,7 @@ __all__ = [
     "beat",
     "cancel",
     "cancel_all",
+    "forget",
     "prune",
     "retry",
     "schedule",
@@ -93,6 +94,12 @@ def cancel_all(subject: models.Model, *, kinds: Iterable[str] | None = None) -> 
     """Nothing of these kinds (or nothing at all) will happen to `subject` any more."""
     timers = Timer.objects.pending().of(subject)
     return _end(timers if kinds is None else timers.filter(kind__in=list(kinds)))
+
+
+def forget(kind: str, subject: models.Model, *, but: Timer) -> int:
+    """Delete what ended of this kind, `but` one: for what happens every minute, for ever."""
+    ended = Timer.objects.of(subject).filter(kind=kind).exclude(state=Timer.State.PENDING)
+    return ended.exclude(pk=but.pk).delete()[0]
 
 
 def prune() -> int:

@@ -1,5 +1,6 @@
 """The verbs of this room: take in what a monitor says; keep the sources and their last requests."""
 
+from incidents.alerts.services.canary import chirp
 from incidents.alerts.services.ingesting import Overtaken, Receipt, ingest, route, unrouted
 from incidents.alerts.services.requests import KEPT, log_request, prune_requests
 from incidents.alerts.services.sources import (
@@ -14,6 +15,7 @@ __all__ = [
     "Overtaken",
     "Receipt",
     "change_source",
+    "chirp",
     "create_source",
     "ingest",
     "log_request",

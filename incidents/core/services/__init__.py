@@ -17,6 +17,7 @@ from incidents.core.services.accounts import (
     send_link,
     set_access,
 )
+from incidents.core.services.canary import keep_canary
 from incidents.core.services.declaring import (
     Reservation,
     declare,
@@ -92,6 +93,7 @@ __all__ = [
     "incidents_held_by",
     "invite_person",
     "issue_token",
+    "keep_canary",
     "lock",
     "mark_recovered",
     "may_invite_again",

@@ -1,6 +1,7 @@
 """The verbs of this room. The only place that other rooms call."""
 
 from incidents.notifications.addresses import Address, Channel, new_secret
+from incidents.notifications.services.canary import CanaryPages, canary_pages, page_canary
 from incidents.notifications.services.contacts import (
     add_contact_method,
     add_last_resort,
@@ -19,6 +20,7 @@ from incidents.notifications.services.invitations import (
     invite,
     mail_password_link,
 )
+from incidents.notifications.services.pinging import ping
 from incidents.notifications.services.telling import (
     MessageOrder,
     PageOrder,
@@ -34,12 +36,14 @@ from incidents.notifications.transports.base import Link
 
 __all__ = [
     "Address",
+    "CanaryPages",
     "Channel",
     "Link",
     "MessageOrder",
     "PageOrder",
     "add_contact_method",
     "add_last_resort",
+    "canary_pages",
     "cancel_pages",
     "check_address",
     "confirm_account_address",
@@ -49,7 +53,9 @@ __all__ = [
     "message",
     "message_many",
     "new_secret",
+    "page_canary",
     "page_people",
+    "ping",
     "prune",
     "put_first",
     "remove_contact_method",

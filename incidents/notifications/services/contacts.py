@@ -64,8 +64,8 @@ def add_contact_method(
 def check_address(kind: str, address: str) -> str:
     """The address without blanks; DomainError when nothing could ever be sent there."""
     address = address.strip()
-    if kind not in TRANSPORTS:
-        known = ", ".join(TRANSPORTS)
+    if kind not in Channel.values:
+        known = ", ".join(Channel.values)
         raise DomainError(f"{kind!r} is no way out; use one of {known}.", field="kind")
     if not address or len(address) > 500:
         raise DomainError("Enter an address of at most 500 characters.", field="address")

@@ -1,6 +1,14 @@
 """The ways out, by name. Each is a module of its own with `check` and `send`."""
 
-from incidents.notifications.transports import apprise, console, email, file, recorder, webhook
+from incidents.notifications.transports import (
+    apprise,
+    console,
+    email,
+    file,
+    recorder,
+    sandbox,
+    webhook,
+)
 from incidents.notifications.transports.base import Transport
 
 TRANSPORTS: dict[str, Transport] = {
@@ -10,4 +18,5 @@ TRANSPORTS: dict[str, Transport] = {
     "console": console,
     "file": file,
     "recorder": recorder,
+    "sandbox": sandbox,
 }

@@ -15,6 +15,7 @@ from standardwebhooks.webhooks import Webhook
 
 from incidents.notifications.transports import network
 from incidents.notifications.transports.base import Outgoing, Sent, TransportError
+from incidents.timers import clock
 
 SECONDS = 10.0
 ECHO_BYTES = 1024
@@ -47,14 +48,32 @@ def send(outgoing: Outgoing) -> Sent:
     check(outgoing.address)
     body = _body(outgoing)
     headers = _headers(outgoing, body)
+    status, answered, echo = _request("POST", outgoing.address, headers, body)
+    _judge(status, answered, echo, outgoing.at)
+    return Sent(provider_id=answered.get("x-request-id", "")[:200])
+
+
+def ping(address: str) -> None:
+    """GET it, by the rules for webhooks. Raises TransportError unless the answer is a 2xx."""
+    check(address)
+    headers = {
+        "host": httpx.URL(address).netloc.decode(),
+        "user-agent": "Tocsin",
+        "connection": "close",
+    }
+    status, answered, echo = _request("GET", address, headers, "")
+    _judge(status, answered, echo, clock.now())
+
+
+def _request(
+    method: str, address: str, headers: dict[str, str], body: str
+) -> tuple[int, dict[str, str], str]:
     try:
-        status, answered, echo = _post(outgoing.address, headers, body)
+        return _exchange(method, address, headers, body)
     except network.PrivateAddress as error:
         raise TransportError(str(error), permanent=True) from error
     except (OSError, *_FAILURES) as error:
         raise TransportError(f"{type(error).__name__}: {error}") from error
-    _judge(status, answered, echo, outgoing.at)
-    return Sent(provider_id=answered.get("x-request-id", "")[:200])
 
 
 _FAILURES = (
@@ -96,7 +115,9 @@ def _headers(outgoing: Outgoing, body: str) -> dict[str, str]:
     return headers
 
 
-def _post(address: str, headers: dict[str, str], body: str) -> tuple[int, dict[str, str], str]:
+def _exchange(
+    method: str, address: str, headers: dict[str, str], body: str
+) -> tuple[int, dict[str, str], str]:
     """Status, headers (names in lower case) and the first KiB of the answer."""
     url = httpx.URL(address)
     target = httpcore.URL(
@@ -109,7 +130,7 @@ def _post(address: str, headers: dict[str, str], body: str) -> tuple[int, dict[s
     with (
         httpcore.ConnectionPool(ssl_context=_trust(), network_backend=backend) as pool,
         pool.stream(
-            "POST", target, headers=list(headers.items()), content=body.encode()
+            method, target, headers=list(headers.items()), content=body.encode()
         ) as response,
     ):
         names = {

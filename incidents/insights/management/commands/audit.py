@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from incidents.insights.audit import ledger
+from incidents.insights.audit import ledger, watch
 from incidents.insights.audit.kinds import Finding, Invariant, Scope
 from incidents.insights.audit.run import INVARIANTS, PATIENT, Report, audit
 from incidents.timers import clock
@@ -45,7 +45,7 @@ class Command(BaseCommand):
     def handle(
         self, *_args: Any, late: float, path: str | None, as_json: bool, **_options: Any
     ) -> None:
-        also = [_promised(path)] if path else []
+        also = [watch.from_outside(), *([_promised(path)] if path else [])]
         scope = Scope(clock.now(), late=timedelta(seconds=late))
         report = audit(scope, also=also, patience=PATIENT)
         if as_json:
