@@ -40,7 +40,10 @@ def _history(request: pytest.FixtureRequest, _django_db_marker: None) -> Iterato
     flushed = "transactional_db" in request.fixturenames or (
         marker is not None and marker.kwargs.get("transaction")
     )
-    if flushed or marker is not None or "db" in request.fixturenames:
+    uses = {"db", "transactional_db"} & set(request.fixturenames)
+    if marker is None and uses:
+        request.getfixturevalue(max(uses))  # PostgreSQL is asked for it: it has to be open by then
+    if flushed or marker is not None or uses:
         history.lock_session()  # the test before may have left it open
     yield
     if flushed:

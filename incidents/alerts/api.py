@@ -1,6 +1,7 @@
 """The doors of this room: the intake for machines, and alerts and sources for people."""
 
 import logging
+from datetime import datetime
 from typing import Any
 
 import django_filters
@@ -18,6 +19,7 @@ from incidents.alerts.payload import parse
 from incidents.core.access import Rule, require_manages
 from incidents.core.api.asks import known_service, known_team
 from incidents.core.api.base import HouseView, HouseViewSet, Strict, named_by
+from incidents.core.configuration import settled
 from incidents.core.rest import SafeJSONParser, storable
 
 logger = logging.getLogger(__name__)
@@ -102,6 +104,7 @@ class Intake(HouseView):
     authentication_classes = ()
     parser_classes = (KeepingParser,)
     rules = {"post": Rule.PUBLIC}
+    now: datetime | None = None
     source: Source | None = None
     receipt: services.Receipt | None = None
     body = ""
@@ -111,16 +114,17 @@ class Intake(HouseView):
     )
     def post(self, request: Request, key: str) -> Response:
         """Send a signal. Repeating it is harmless: a repeat of the same dedup_key only counts."""
-        self.source = source = services.source_of(key)
-        if source is None:
-            raise UnknownSource
-        if not source.is_active:
-            raise InactiveSource
-        try:
-            signal = parse(request.data)
-            self.receipt = receipt = services.ingest(source, signal)
-        except services.Overtaken:
-            raise Busy from None
+        with settled() as self.now:
+            self.source = source = services.source_of(key)
+            if source is None:
+                raise UnknownSource
+            if not source.is_active:
+                raise InactiveSource
+            try:
+                signal = parse(request.data)
+                self.receipt = receipt = services.ingest(source, signal, now=self.now)
+            except services.Overtaken:
+                raise Busy from None
         answer = {
             "status": "accepted",
             "action": receipt.action,
@@ -151,6 +155,7 @@ class Intake(HouseView):
         if self.source is not None:
             services.log_request(
                 self.source,
+                at=self.now,
                 status=response.status_code,
                 body=self.body,
                 receipt=self.receipt,

@@ -13,8 +13,10 @@ class AlertsConfig(AppConfig):
     verbose_name = "Alerts"
 
     def ready(self) -> None:
-        from incidents.alerts import receivers
+        from incidents.alerts import models, receivers
+        from incidents.core import configuration
         from incidents.core.models import Kind
         from incidents.core.signals import entry_recorded
 
+        configuration.watch(models.Source, but="last_seen_at")
         entry_recorded.connect(receivers.move_alerts_of_duplicate, kinds={Kind.MERGED})

@@ -1,7 +1,7 @@
 import secrets
 from datetime import datetime, timedelta
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 
 from incidents.core.models import Incident, Service, Severity, Team
@@ -68,6 +68,16 @@ class Source(models.Model):
         return self.name
 
 
+# Composing these takes the ORM longer than the database needs for them; a storm is made of them.
+_COUNT = """
+UPDATE alerts_alert SET count = count + 1, last_at = %s
+WHERE open_key = %s AND status = 'firing' AND EXISTS (
+  SELECT 1 FROM incidents_incident i WHERE i.id = incident_id AND i.status <> 'resolved')
+RETURNING incident_id, (SELECT reference FROM incidents_incident i WHERE i.id = incident_id)
+"""
+_KNOWN = "SELECT 1 FROM alerts_alert WHERE open_key = %s"
+
+
 class AlertQuerySet(models.QuerySet["Alert"]):
     def firing(self) -> "AlertQuerySet":
         return self.filter(status=Alert.Status.FIRING)
@@ -76,6 +86,22 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         """Without those of private incidents whose audience this person is not part of."""
         seen = Incident.objects.visible_to(user)
         return self.filter(Q(incident=None) | Q(incident__in=seen))
+
+    def count_repeat(self, source: Source, dedup_key: str, now: datetime) -> Incident | None:
+        """Count one more firing signal of an alert that fires, of an open incident: one statement.
+
+        Gives the incident, of which only key and reference are known; None: nothing was counted.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(_COUNT, [now, open_key_of(source, dedup_key)])
+            found = cursor.fetchone()
+        return Incident(pk=found[0], reference=found[1]) if found else None
+
+    def is_known(self, source: Source, dedup_key: str) -> bool:
+        """Whether there is an alert that a signal with this key belongs to now."""
+        with connection.cursor() as cursor:
+            cursor.execute(_KNOWN, [open_key_of(source, dedup_key)])
+            return cursor.fetchone() is not None
 
     def latest_of(self, source: Source, dedup_key: str) -> "Alert | None":
         """The alert that a signal with this key belongs to now, with its incident."""

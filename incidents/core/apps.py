@@ -16,10 +16,16 @@ class CoreConfig(AppConfig):
     verbose_name = "Incidents"
 
     def ready(self) -> None:
-        from incidents.core import handlers
+        from incidents.core import configuration, handlers, models
         from incidents.timers import engine
 
         post_migrate.connect(history.install_guards, sender=self)
+        post_migrate.connect(configuration.install_triggers, sender=self)
+        configuration.watch(
+            *(models.User, models.Team, models.Membership, models.Organisation, models.Service),
+            *(models.RunbookRevision, models.SeverityPolicy, models.ExpectedSignal),
+            models.ExpectedSignal.audience.through,
+        )
         for kind, handle, label in [
             ("core.target", handlers.miss_target, "the target to {key} is missed, unless reached"),
             ("core.snooze_end", handlers.end_snooze, "the snooze ends and paging starts again"),

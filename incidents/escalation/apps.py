@@ -13,8 +13,8 @@ class EscalationConfig(AppConfig):
     verbose_name = "Escalation"
 
     def ready(self) -> None:
-        from incidents.core import panels
-        from incidents.escalation import handlers, panel, pocket, receivers
+        from incidents.core import configuration, panels
+        from incidents.escalation import handlers, models, panel, pocket, receivers
         from incidents.timers import engine
 
         expire = engine.each(handlers.expire_acknowledgement)
@@ -27,5 +27,8 @@ class EscalationConfig(AppConfig):
         ]:
             engine.register(kind, model="incidents.Incident", handle=handle, label=label)
         receivers.connect()
+        configuration.watch(
+            *(models.EscalationPolicy, models.Level, models.LevelTarget, models.PolicyAssignment)
+        )
         panels.register("incident", panel.render, order=30)
         panels.register("pocket-incident", pocket.render, order=10)

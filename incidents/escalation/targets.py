@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from incidents.core import services as core
+from incidents.core.configuration import remembered
 from incidents.core.models import (
     Incident,
     Membership,
@@ -86,8 +87,13 @@ class Crew:
 
 def assigned_plan(incident: Incident) -> Plan | None:
     """The policy that is assigned most specifically to the incident, as things stand now."""
+    return _assigned_plan(incident.service, incident.severity)
+
+
+@remembered
+def _assigned_plan(service: Service, severity: str) -> Plan | None:
     rows = list(
-        assignments_for(incident.service, [incident.severity])
+        assignments_for(service, [severity])
         .order_by("policy__levels__position", "policy__levels__targets__pk")
         .values_list(
             *("service", "team", "severity"), *(f"policy__{column}" for column in PLAN_COLUMNS)
@@ -137,17 +143,18 @@ def _read(rows: Iterable[tuple[Any, ...]]) -> dict[int, Plan]:
 def severity_policies(incidents: Iterable[Incident]) -> dict[int, SeverityPolicy]:
     """By incident id: the severity policy that applies to each."""
     incidents = list(incidents)
-    stored = {
-        (policy.revision_id, policy.severity): policy
-        for policy in SeverityPolicy.objects.filter(
-            revision_id__in={incident.revision_id for incident in incidents}
-        )
-    }
+    stored = _stored_policies(frozenset(incident.revision_id for incident in incidents))
     return {
         incident.pk: stored.get((incident.revision_id, incident.severity))
         or core.policy_of(incident)
         for incident in incidents
     }
+
+
+@remembered
+def _stored_policies(revisions: frozenset[int]) -> dict[tuple[int, str], SeverityPolicy]:
+    rows = SeverityPolicy.objects.filter(revision_id__in=revisions)
+    return {(policy.revision_id, policy.severity): policy for policy in rows}
 
 
 def gather(questions: Sequence[Question], now: datetime, *, further: bool = False) -> Crew:
@@ -188,7 +195,7 @@ def _look_up(
         for owner, target in wanted
         if target.kind == LevelTarget.Kind.SCHEDULE and target.schedule_id is None
     }
-    schedule_of_team = _schedules_of(owners)
+    schedule_of_team = _schedules_of(frozenset(owners))
     schedules = {target.schedule_id for _, target in wanted if target.schedule_id is not None}
     schedules |= set(schedule_of_team.values())
     world = World(
@@ -200,11 +207,17 @@ def _look_up(
     world.users = {user.pk: user for user in world.on_call.values() if user is not None}
     world.users |= {membership.user_id: membership.user for membership in world.memberships}
     named = {target.user_id for _, target in wanted if target.user_id} - world.users.keys()
-    world.users |= User.objects.in_bulk(named) if named else {}
+    world.users |= _people(frozenset(named)) if named else {}
     return world
 
 
-def _schedules_of(teams: set[int]) -> dict[int, int]:
+@remembered
+def _people(ids: frozenset[int]) -> dict[int, User]:
+    return User.objects.in_bulk(ids)
+
+
+@remembered
+def _schedules_of(teams: frozenset[int]) -> dict[int, int]:
     if not teams:
         return {}
     rows = TeamSchedule.objects.filter(team_id__in=teams)
@@ -217,6 +230,11 @@ def _memberships(wanted: Sequence[tuple[int, Target]]) -> list[Membership]:
     functions = {target.function for _, target in wanted if target.function}
     if not teams and not functions:
         return []
+    return _members_of(frozenset(teams), frozenset(functions))
+
+
+@remembered
+def _members_of(teams: frozenset[int], functions: frozenset[str]) -> list[Membership]:
     rows = Membership.objects.filter(
         Q(team_id__in=teams) | Q(function__in=functions), user__is_active=True
     )

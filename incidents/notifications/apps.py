@@ -13,9 +13,10 @@ class NotificationsConfig(AppConfig):
     verbose_name = "Notifications"
 
     def ready(self) -> None:
-        from incidents.core import panels
-        from incidents.notifications import panel, pocket, receivers
+        from incidents.core import configuration, panels
+        from incidents.notifications import models, panel, pocket, receivers
 
         receivers.connect()
+        configuration.watch(models.ContactMethod, models.NotificationRule)
         panels.register("user", panel.render, order=10)
         panels.register("profile", pocket.render, order=10)

@@ -13,6 +13,7 @@ from incidents.notifications import decisions
 from incidents.notifications.addresses import Address
 from incidents.notifications.models import ContactMethod, Delivery, Urgency
 from incidents.notifications.transports.base import Link
+from incidents.timers.rows import insert as store
 
 LONGEST_BODY = 65_536
 NOW = timedelta(0)
@@ -79,7 +80,7 @@ def insert(deliveries: Iterable[Delivery]) -> None:
     """One statement; what was told for the same cause to the same address is not told again."""
     rows = {(d.incident_id or 0, d.cause, d.recipient_key, d.address): d for d in deliveries}
     # One order for everybody, or two bulk writers could wait for each other's rows.
-    Delivery.objects.bulk_create([rows[key] for key in sorted(rows)], ignore_conflicts=True)
+    store([rows[key] for key in sorted(rows)], ignore_conflicts=True)
 
 
 def pass_on(delivery: Delivery, family: Collection[Delivery], *, now: datetime) -> bool:

@@ -13,7 +13,11 @@ class OncallConfig(AppConfig):
     verbose_name = "On call"
 
     def ready(self) -> None:
-        from incidents.core import panels
-        from incidents.oncall import pocket
+        from incidents.core import configuration, panels
+        from incidents.oncall import models, pocket
 
+        configuration.watch(
+            *(models.Schedule, models.Rotation, models.Participant, models.Override),
+            models.TeamSchedule,
+        )
         panels.register("profile", pocket.render_panel, order=20)

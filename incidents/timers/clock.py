@@ -5,6 +5,7 @@ that is the clock of this one host. Tests move time by hand.
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -33,6 +34,15 @@ def now() -> datetime:
             cursor.execute("SELECT clock_timestamp()")
             return cursor.fetchone()[0].astimezone(UTC)
     return datetime.now(UTC)
+
+
+def now_and(columns: str) -> tuple[datetime, tuple[Any, ...]]:
+    """The present instant and what `SELECT <columns>` gives, in one statement."""
+    asks_database = _virtual is None and connection.vendor == "postgresql"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {'clock_timestamp(), ' if asks_database else ''}{columns}")
+        row = cursor.fetchone()
+    return (row[0].astimezone(UTC), row[1:]) if asks_database else (now(), row)
 
 
 def use(virtual: VirtualClock | None) -> None:

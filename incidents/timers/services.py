@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import models, transaction
 
-from incidents.timers import clock, heart
+from incidents.timers import clock, heart, rows
 from incidents.timers.heart import Pulse, alive, beat
 from incidents.timers.models import Timer
 
@@ -25,6 +25,11 @@ __all__ = [
     "schedule_many",
 ]
 
+# What a timer that replaces another one under the same key brings with it.
+REPLACED = (
+    *("epoch", "due_at", "payload", "scheduled_at", "attempts", "failures"),
+    *("claim", "claimed_until", "last_error"),
+)
 KEEP_ENDED = timedelta(days=30)
 
 
@@ -58,8 +63,8 @@ def schedule_many(wanted: Sequence[Wanted], *, now: datetime | None = None) -> N
     if not wanted:
         return
     now = now or clock.now()
-    rows = {_pending_key(w.kind, w.subject, w.key): w for w in wanted}
-    Timer.objects.bulk_create(
+    by_key = {_pending_key(w.kind, w.subject, w.key): w for w in wanted}
+    rows.insert(
         [
             Timer(
                 kind=w.kind,
@@ -73,14 +78,10 @@ def schedule_many(wanted: Sequence[Wanted], *, now: datetime | None = None) -> N
                 scheduled_at=now,
             )
             # One order for everybody, or two bulk writers could wait for each other's rows.
-            for pending_key, w in sorted(rows.items())
+            for pending_key, w in sorted(by_key.items())
         ],
-        update_conflicts=True,
-        unique_fields=["pending_key"],
-        update_fields=[
-            *("epoch", "due_at", "payload", "scheduled_at", "attempts", "failures"),
-            *("claim", "claimed_until", "last_error"),
-        ],
+        unique="pending_key",
+        update=REPLACED,
     )
 
 

@@ -156,7 +156,7 @@ def test_it_answers_whatever_the_accept_header_says(client: Client, source: Sour
 def test_without_a_database_it_says_when_to_try_again(
     send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unreachable(*_: Any) -> None:
+    def unreachable(*_: Any, **__: Any) -> None:
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(services, "ingest", unreachable)
@@ -175,7 +175,7 @@ def test_no_key_gets_into_the_log(
     monkeypatch: pytest.MonkeyPatch,
     body: str,
 ) -> None:
-    def broken(*_: Any) -> None:
+    def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(services, "ingest", broken)

@@ -3,6 +3,7 @@
 import importlib
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from incidents.alerts import services, tasks
 from incidents.alerts.models import IntakeRequest, Source
+from incidents.alerts.services import requests
 from incidents.core.models import Incident, User
 from incidents.timers.clock import VirtualClock
 from tests.factories import UserFactory
@@ -106,7 +108,7 @@ def test_an_alert_is_taken_in_when_its_request_cannot_be_written_down(
         with connection.cursor() as cursor:
             cursor.execute("INSERT INTO no_such_table VALUES (1)")
 
-    monkeypatch.setattr(IntakeRequest, "save", broken)
+    monkeypatch.setattr(requests, "rows", SimpleNamespace(insert=broken))
     caplog.set_level(logging.ERROR)
 
     answer, again = send(), send()

@@ -10,8 +10,9 @@ from django.db.models import F, QuerySet
 from incidents.alerts.models import Alert, Source, open_key_of
 from incidents.alerts.payload import Signal
 from incidents.core import services as core
+from incidents.core.configuration import remembered
 from incidents.core.models import Incident, Service, Team
-from incidents.timers import clock, failpoints
+from incidents.timers import clock, failpoints, rows
 
 EARLY_RESOLVED_MEMORY = timedelta(minutes=10)
 SEEN_PRECISION = timedelta(minutes=1)
@@ -37,8 +38,10 @@ class Overtaken(Exception):
     """Somebody changed the alert between our look and our deed: look again."""
 
 
-def ingest(source: Source, signal: Signal) -> Receipt:
+def ingest(source: Source, signal: Signal, *, now: datetime | None = None) -> Receipt:
     """Take in one signal. On return, all that follows from it is committed.
+
+    `now`: the present instant, where the caller has asked for it already.
 
     1. A repeat of what is known only counts: one UPDATE.
     2. The first firing alert of its key declares an incident; of twins sent at once, one does.
@@ -48,9 +51,9 @@ def ingest(source: Source, signal: Signal) -> Receipt:
     """
     for _ in range(TRIES):
         try:
-            return _take(source, signal)
+            return _take(source, signal, now or clock.now())
         except (Overtaken, IntegrityError):
-            continue
+            now = None
     return _take_alone(source, signal)
 
 
@@ -60,13 +63,15 @@ def _take_alone(source: Source, signal: Signal) -> Receipt:
     alert = Alert.objects.latest_of(source, signal.dedup_key)
     if alert is not None and alert.incident is not None:
         core.lock(alert.incident)
-    return _take(source, signal)
+    return _take(source, signal, clock.now())
 
 
-def _take(source: Source, signal: Signal) -> Receipt:
-    now = clock.now()
+def _take(source: Source, signal: Signal, now: datetime) -> Receipt:
     _note_seen(source, now)
-    alert = Alert.objects.latest_of(source, signal.dedup_key)
+    if signal.is_firing and (incident := Alert.objects.count_repeat(source, signal.dedup_key, now)):
+        return Receipt("counted", signal.dedup_key, incident)
+    known = Alert.objects.is_known(source, signal.dedup_key)
+    alert = Alert.objects.latest_of(source, signal.dedup_key) if known else None
     if signal.is_firing:
         return _take_firing(source, signal, alert, now)
     return _take_resolved(source, signal, alert, now)
@@ -114,20 +119,19 @@ def _declare(
     source: Source, signal: Signal, now: datetime, *, instead_of: Alert | None = None
 ) -> Receipt:
     service, notes = route(source, signal.service)
-    reservation = core.reserve_reference(service)
+    reservation = core.reserve_reference(service, now=now)
     with transaction.atomic():
         if instead_of is not None:
             retired = Alert.objects.filter(pk=instead_of.pk, open_key=instead_of.open_key)
             if not retired.update(open_key=None):
                 raise Overtaken
-        alert = _new_alert(source, signal, now, service=service, status=Alert.Status.FIRING)
         incident = core.declare(
             title=signal.summary,
             description="\n\n".join(filter(None, [signal.description, *signal.notes, *notes])),
             service=service,
             severity=signal.severity or None,
             via=source.name,
-            started_at=alert.started_at,
+            started_at=_start_of(signal, now),
             detected_at=now,
             signal={
                 "source": source.name,
@@ -137,31 +141,43 @@ def _declare(
             recurrence_of=instead_of.incident if instead_of else None,
             reservation=reservation,
         )
-        Alert.objects.filter(pk=alert.pk).update(incident=incident, severity=incident.severity)
+        # After the incident, so that it is written once; of twins, one finds its key taken.
+        _new_alert(source, signal, now, service=service, incident=incident)
         failpoints.reach("ingest.before_commit")
     failpoints.reach("ingest.after_commit")
     return Receipt("declared", signal.dedup_key, incident, tuple(notes))
 
 
 def _new_alert(
-    source: Source, signal: Signal, now: datetime, *, service: Service | None, status: str
-) -> Alert:
-    return Alert.objects.create(
+    source: Source,
+    signal: Signal,
+    now: datetime,
+    *,
+    service: Service | None = None,
+    incident: Incident | None = None,
+) -> None:
+    alert = Alert(
         source=source,
         dedup_key=signal.dedup_key,
         open_key=open_key_of(source, signal.dedup_key),
-        status=status,
+        status=Alert.Status.FIRING if signal.is_firing else Alert.Status.RESOLVED,
+        incident=incident,
         service=service,
-        severity=signal.severity,
+        severity=signal.severity or (incident.severity if incident else ""),
         summary=signal.summary,
         description=signal.description,
         links=[asdict(link) for link in signal.links],
         labels=signal.labels,
         first_at=now,
         last_at=now,
-        started_at=min(signal.started_at, now) if signal.started_at else None,
-        resolved_at=now if status == Alert.Status.RESOLVED else None,
+        started_at=_start_of(signal, now),
+        resolved_at=None if signal.is_firing else now,
     )
+    rows.insert([alert])
+
+
+def _start_of(signal: Signal, now: datetime) -> datetime | None:
+    return min(signal.started_at, now) if signal.started_at else None
 
 
 def _fire_again(alert: Alert, incident: Incident, now: datetime) -> Receipt:
@@ -201,7 +217,7 @@ def _recur(
 def _take_resolved(source: Source, signal: Signal, alert: Alert | None, now: datetime) -> Receipt:
     if alert is None:
         # Kept so that the "firing" of the same outage, should it come late, makes no zombie.
-        _new_alert(source, signal, now, service=None, status=Alert.Status.RESOLVED)
+        _new_alert(source, signal, now)
         return Receipt("ignored", signal.dedup_key)
     if alert.incident is None:
         return _count(alert, now, "ignored", resolved_at=now)
@@ -227,14 +243,24 @@ def route(source: Source, named: str) -> tuple[Service, list[str]]:
     else to a service "Unrouted" that is made for it.
     """
     if named:
-        service = _services().filter(slug=named.lower()).first()
+        service = _service_called(named.lower())
         if service is not None:
             return service, []
     own = source.service if source.service and source.service.is_active else None
-    fallback = own or _services().filter(is_catch_all=True).first() or unrouted()
+    fallback = own or _catch_all() or unrouted()
     if not named:
         return fallback, []
     return fallback, [f"There is no service {named!r}: taken by {fallback.name}."]
+
+
+@remembered
+def _service_called(slug: str) -> Service | None:
+    return _services().filter(slug=slug).first()
+
+
+@remembered
+def _catch_all() -> Service | None:
+    return _services().filter(is_catch_all=True).first()
 
 
 def _services() -> QuerySet[Service]:

@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from incidents.alerts.models import Source, new_key
+from incidents.core.configuration import remembered
 from incidents.core.errors import DomainError
 from incidents.core.models import Service, Team, User, digest_of
 
@@ -42,6 +43,7 @@ def rotate_key(source: Source, *, actor: User | None) -> Source:
     return source
 
 
+@remembered
 def source_of(key: str) -> Source | None:
     """The source that has this key, active or not, in one query."""
     return Source.objects.select_related("service__team").filter(digest=digest_of(key)).first()

@@ -23,6 +23,7 @@ from incidents.core.models.people import (
 from incidents.core.models.record import (
     Attestation,
     ChecklistItem,
+    ConfigurationChange,
     IncidentRole,
     Kind,
     RoleAssignment,
@@ -35,6 +36,7 @@ __all__ = [
     "ApiToken",
     "Attestation",
     "ChecklistItem",
+    "ConfigurationChange",
     "ExpectedSignal",
     "IdempotencyKey",
     "Incident",

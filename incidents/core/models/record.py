@@ -132,3 +132,12 @@ class Attestation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.fact} = {self.value.normalize():f} {self.unit}".strip()
+
+
+class ConfigurationChange(models.Model):
+    """That something was configured: written by triggers, read by `core.configuration` only."""
+
+    token = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return str(self.token)

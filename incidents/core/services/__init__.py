@@ -22,6 +22,7 @@ from incidents.core.services.declaring import (
     Reservation,
     declare,
     expect_signal,
+    expectation_of,
     reserve_reference,
     withdraw_expectation,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "end_snooze",
     "ensure_default_runbook",
     "expect_signal",
+    "expectation_of",
     "forget_view",
     "holder_of_link",
     "identify",

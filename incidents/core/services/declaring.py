@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
 
+from incidents.core.configuration import remembered
 from incidents.core.errors import DomainError
 from incidents.core.models import (
     ExpectedSignal,
@@ -21,28 +21,30 @@ from incidents.core.models import (
 )
 from incidents.core.services.policies import revision_for, start_target_clocks
 from incidents.core.services.recording import record, require_text
-from incidents.timers import clock
+from incidents.timers import clock, rows
 
 CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class Reservation:
-    """A reference that nobody else has, and the revision whose format it follows."""
+    """A reference that nobody else has, the revision whose format it follows, and since when."""
 
     reference: str
     revision: RunbookRevision
+    at: datetime
 
 
-def reserve_reference(service: Service) -> Reservation:
+def reserve_reference(service: Service, *, now: datetime | None = None) -> Reservation:
     """A free reference in the format of the service's runbook.
 
     A short transaction of its own where the caller has none open, so that a long one never makes
     other declarations wait. A number that is not used in the end is a gap, and that is fine.
     """
     revision = revision_for(service)
+    now = now or clock.now()
     facts: dict[str, Any] = {
-        "date": f"{(now := clock.now()):%Y-%m-%d}",
+        "date": f"{now:%Y-%m-%d}",
         "year": f"{now:%Y}",
         "time": f"{now:%H%M}",
         "service": service.slug,
@@ -51,19 +53,21 @@ def reserve_reference(service: Service) -> Reservation:
     series = pattern.replace("{number:03}", "#").replace("{number}", "#").format(**facts)
     number = _next_number(series)
     if "{number" in pattern:
-        return Reservation(pattern.format(**facts, number=number), revision)
-    return Reservation(series if number == 1 else f"{series}-{number}", revision)
+        return Reservation(pattern.format(**facts, number=number), revision, now)
+    return Reservation(series if number == 1 else f"{series}-{number}", revision, now)
 
 
 def _next_number(series: str) -> int:
-    with transaction.atomic():
-        counters = ReferenceCounter.objects.filter(series=series)
-        if not counters.update(last=F("last") + 1):
-            ReferenceCounter.objects.bulk_create(
-                [ReferenceCounter(series=series, last=0)], ignore_conflicts=True
-            )
-            counters.update(last=F("last") + 1)
-        return counters.values_list("last", flat=True).get()
+    """One statement: it is a transaction of its own where there is none."""
+    table = connection.ops.quote_name(ReferenceCounter._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} AS counter (series, last) VALUES (%s, 1) "  # noqa: S608
+            "ON CONFLICT (series) DO UPDATE SET last = counter.last + 1 RETURNING last",
+            [series],
+        )
+        number: int = cursor.fetchone()[0]
+    return number
 
 
 def declare(
@@ -87,15 +91,15 @@ def declare(
     """Make an incident of what somebody or something noticed.
 
     `signal`: source, dedup_key and service of the alert, compared with the expected signals of
-    drills. Raises DomainError for an empty title, an unknown severity, a start in the future.
+    drills. Who brings a `reservation` has a transaction open, which a failure undoes as a whole.
+    Raises DomainError for an empty title, an unknown severity, a start in the future.
     """
     title = require_text(title, "The title", field="title", longest=300)
     _require_known(severity)
+    alone = reservation is None
     reservation = reservation or reserve_reference(service)
-    with transaction.atomic():
-        now = clock.now()
-        if started_at and started_at > now + CLOCK_SKEW:
-            raise DomainError("An incident cannot start in the future.", field="started_at")
+    _require_past(started_at, now := reservation.at)
+    with transaction.atomic(savepoint=alone):
         incident = Incident(
             reference=reservation.reference,
             revision=reservation.revision,
@@ -126,9 +130,14 @@ def _require_known(severity: str | None) -> None:
         )
 
 
+def _require_past(started_at: datetime | None, now: datetime) -> None:
+    if started_at and started_at > now + CLOCK_SKEW:
+        raise DomainError("An incident cannot start in the future.", field="started_at")
+
+
 def _begin(incident: Incident, audience: list[User]) -> None:
     """Store it, start its clocks and announce it."""
-    incident.save(force_insert=True)
+    rows.insert([incident])
     if audience:
         incident.audience.set(audience)
     start_target_clocks(incident, incident.declared_at)
@@ -148,16 +157,27 @@ def _apply_expectation(
 ) -> list[User]:
     if signal is None:
         return []
-    for expected in ExpectedSignal.objects.live(now):
-        if expected.matches(signal):
-            people = list(expected.audience.all())
-            incident.is_drill = True
-            incident.is_private = bool(people)
-            incident.label_before_acknowledgement = expected.label_before_acknowledgement
-            incident.label_after_acknowledgement = expected.label_after_acknowledgement
-            incident.last_resort = expected.last_resort
-            return people
-    return []
+    expected = expectation_of(signal, now)
+    if expected is None:
+        return []
+    people = list(expected.audience.all())
+    incident.is_drill = True
+    incident.is_private = bool(people)
+    incident.label_before_acknowledgement = expected.label_before_acknowledgement
+    incident.label_after_acknowledgement = expected.label_after_acknowledgement
+    incident.last_resort = expected.last_resort
+    return people
+
+
+def expectation_of(signal: dict[str, str], now: datetime) -> ExpectedSignal | None:
+    """What announced this signal as one of a drill; None: it is a real one."""
+    live = (expected for expected in _expected() if expected.until > now)
+    return next((expected for expected in live if expected.matches(signal)), None)
+
+
+@remembered
+def _expected() -> list[ExpectedSignal]:
+    return list(ExpectedSignal.objects.live(clock.now()).select_related("last_resort"))
 
 
 def expect_signal(

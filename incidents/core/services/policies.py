@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from incidents.core.calendar import WorkingCalendar
+from incidents.core.configuration import remembered
 from incidents.core.figures import target_due_at
 from incidents.core.models import (
     Incident,
@@ -105,7 +106,12 @@ def revision_for(service: Service) -> RunbookRevision:
 
     A runbook that is missing never stops a declaration: the built-in default takes its place.
     """
-    chosen = [service.runbook, service.team.runbook]
+    return _revision_for(service.runbook, service.team.runbook)
+
+
+@remembered
+def _revision_for(of_service: str, of_team: str) -> RunbookRevision:
+    chosen = [of_service, of_team]
     if not any(chosen):
         chosen.append(Organisation.current().runbook)
     for slug in [*filter(None, chosen), "default"]:
@@ -128,16 +134,26 @@ def policy_of(incident: Incident, *, severity: str = "") -> SeverityPolicy:
     Where a runbook leaves a severity out, the built-in default's figures apply.
     """
     wanted = severity or incident.severity
-    policy = incident.revision.severity_policies.filter(severity=wanted).first()
+    policy = _stored_policy(incident.revision_id, wanted)
     if policy is not None:
         return policy
     facts = next(facts for facts in DEFAULT_POLICIES if facts["severity"] == wanted)
     return SeverityPolicy(revision=incident.revision, **facts)
 
 
+@remembered
+def _stored_policy(revision_id: int, severity: str) -> SeverityPolicy | None:
+    return SeverityPolicy.objects.filter(revision=revision_id, severity=severity).first()
+
+
+@remembered
+def _home() -> Organisation:
+    return Organisation.current()
+
+
 def calendar_of(incident: Incident) -> WorkingCalendar:
     """The working calendar of the incident's runbook, completed by the organisation's."""
-    home = Organisation.current()
+    home = _home()
     return WorkingCalendar.of(
         incident.revision.working_calendar,
         zone=home.timezone,

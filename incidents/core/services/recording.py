@@ -11,7 +11,7 @@ from incidents.core.criteria import following
 from incidents.core.errors import DomainError, Refused
 from incidents.core.models import Incident, Kind, TimelineEntry, User
 from incidents.core.signals import entry_recorded
-from incidents.timers import clock
+from incidents.timers import clock, rows
 
 # What shows that somebody is working on an acknowledged incident.
 HUMAN_ACTIONS = frozenset(
@@ -64,18 +64,20 @@ def record(
     return record_many([draft], at=at or clock.now())[0]
 
 
-def record_many(drafts: Sequence[Draft], *, at: datetime) -> list[TimelineEntry]:
+def record_many(drafts: Sequence[Draft], *, at: datetime) -> Sequence[TimelineEntry]:
     """The same for many entries in one statement."""
-    entries = TimelineEntry.objects.bulk_create(
-        TimelineEntry(
-            incident=draft.incident,
-            kind=draft.kind,
-            at=at,
-            actor=draft.actor,
-            summary=draft.summary,
-            data=draft.data,
-        )
-        for draft in drafts
+    entries = rows.insert(
+        [
+            TimelineEntry(
+                incident=draft.incident,
+                kind=draft.kind,
+                at=at,
+                actor=draft.actor,
+                summary=draft.summary,
+                data=draft.data,
+            )
+            for draft in drafts
+        ]
     )
     for entry, draft in zip(entries, drafts, strict=True):
         entry_recorded.send(entry, draft.incident)

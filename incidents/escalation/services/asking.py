@@ -24,15 +24,16 @@ from incidents.escalation.services.steps import (
     Step,
 )
 from incidents.notifications import services as notifications
+from incidents.timers import rows
 from incidents.timers import services as timers
 
 logger = logging.getLogger(__name__)
 
 State = Escalation.State
-CHANGING = [
+CHANGING = (
     *("policy", "is_rerouted", "state", "is_ticket", "cycle", "level"),
     *("exhausted_at", "reason", "links_from_epoch"),
-]
+)
 
 
 def ask(runs: Sequence[Run], *, now: datetime, spare: Collection[int] = frozenset()) -> list[Step]:
@@ -140,9 +141,7 @@ def _settle(step: Step, now: datetime) -> timers.Wanted | None:
 
 def save(escalations: Sequence[Escalation]) -> None:
     """Insert or update, in one statement."""
-    Escalation.objects.bulk_create(
-        escalations, update_conflicts=True, unique_fields=["incident"], update_fields=CHANGING
-    )
+    rows.insert(escalations, unique="incident", update=CHANGING)
 
 
 def start(incident: Incident, *, now: datetime) -> None:

@@ -11,7 +11,7 @@ from incidents.escalation import wording
 from incidents.escalation.models import Page, cause_of
 from incidents.escalation.services.steps import Step
 from incidents.notifications import services as notifications
-from incidents.timers import failpoints
+from incidents.timers import failpoints, rows
 
 LONGEST_TRY = timedelta(minutes=3)
 
@@ -111,7 +111,7 @@ def page(calls: Sequence[Call], *, now: datetime) -> list[Call]:
             missed.append(call)
         else:
             pages.append(_page(call, token, now))
-    Page.objects.bulk_create(pages)
+    rows.insert(pages)
     return missed
 
 

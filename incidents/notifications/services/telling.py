@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from incidents.core.configuration import remembered
 from incidents.core.models import Incident, User
 from incidents.notifications import outbox
 from incidents.notifications.addresses import Address, Channel, parse
+from incidents.notifications.decisions import Route
 from incidents.notifications.models import ContactMethod, Delivery, LastResortAddress, Urgency
 from incidents.notifications.outbox import Letter
 from incidents.notifications.transports.base import Link
@@ -70,8 +72,7 @@ def page_people(orders: Sequence[PageOrder], now: datetime) -> list[PageOrder]:
     """
     if not orders:
         return []
-    people = User.objects.in_bulk({order.user.pk for order in orders})
-    ways = ContactMethod.objects.routes_of(people.values(), Urgency.PAGE)
+    people, ways = _people_and_ways(frozenset(order.user.pk for order in orders), Urgency.PAGE)
     rows: list[Delivery] = []
     unreached = []
     for order in orders:
@@ -102,9 +103,8 @@ def message(
 
 def message_many(orders: Sequence[MessageOrder], now: datetime) -> list[MessageOrder]:
     """Queue these messages; returns the orders that reach nobody. Four queries at most."""
-    wanted = {order.to.pk for order in orders if isinstance(order.to, User)}
-    people = User.objects.in_bulk(wanted) if wanted else {}
-    ways = ContactMethod.objects.routes_of(people.values(), Urgency.MESSAGE) if people else {}
+    wanted = frozenset(order.to.pk for order in orders if isinstance(order.to, User))
+    people, ways = _people_and_ways(wanted, Urgency.MESSAGE) if wanted else ({}, {})
     rows: list[Delivery] = []
     unreached = []
     for order in orders:
@@ -117,6 +117,15 @@ def message_many(orders: Sequence[MessageOrder], now: datetime) -> list[MessageO
             unreached.append(order)
     outbox.insert(rows)
     return unreached
+
+
+@remembered
+def _people_and_ways(
+    ids: frozenset[int], urgency: str
+) -> tuple[dict[int, User], dict[int, list[Route]]]:
+    """These people as they are now, by id, and every way to those who are active."""
+    people = User.objects.in_bulk(ids)
+    return people, ContactMethod.objects.routes_of(people.values(), urgency)
 
 
 def tell_last_resort(

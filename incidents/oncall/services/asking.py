@@ -8,13 +8,14 @@ from itertools import groupby
 
 from django.db.models import F
 
+from incidents.core.configuration import remembered
 from incidents.core.models import User
 from incidents.oncall import resolver
 from incidents.oncall.models import Override, Participant, Rotation, Schedule
 from incidents.oncall.resolver import OverridePlan, Plan, RotationPlan
 from incidents.timers import clock
 
-SMALLEST_STEP = timedelta(microseconds=1)
+ONE_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,25 @@ def people_on_call(schedules: Iterable[Schedule | int], at: datetime) -> dict[in
     no schedule's.
     """
     ids = _ids(schedules)
+    written = _plans_of_minute(frozenset(ids), at.replace(second=0, microsecond=0))
     on_call = dict.fromkeys(ids) | {
-        schedule_id: resolver.on_call(plan, at)
-        for schedule_id, plan in plans(ids, start=at, end=at + SMALLEST_STEP).items()
+        schedule_id: resolver.on_call(plan, at) for schedule_id, plan in written.items()
     }
-    people = User.objects.in_bulk({user for user in on_call.values() if user is not None})
+    people = _people(frozenset(user for user in on_call.values() if user is not None))
     return {
         schedule_id: None if user is None else people.get(user)
         for schedule_id, user in on_call.items()
     }
+
+
+@remembered
+def _plans_of_minute(ids: frozenset[int], minute: datetime) -> dict[int, Plan]:
+    return plans(ids, start=minute, end=minute + ONE_MINUTE)
+
+
+@remembered
+def _people(ids: frozenset[int]) -> dict[int, User]:
+    return User.objects.in_bulk(ids)
 
 
 def on_call_now(schedule: Schedule, at: datetime | None = None) -> User | None:

@@ -1,0 +1,81 @@
+"""Fills a benchmark's database through verbs: `python -m tests.bench.seed URL`.
+
+An organisation as many have it: who is on call is asked first, then the managers. The people are
+webhooks of the provider at URL. Prints what the load generator needs, as JSON.
+"""
+
+import json
+import sys
+from datetime import date, time, timedelta
+
+import django
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+
+from incidents.alerts import services as alerts  # noqa: E402
+from incidents.core import services as core  # noqa: E402
+from incidents.core.models import Membership, Organisation, Service, Team, User  # noqa: E402
+from incidents.escalation import services as escalation  # noqa: E402
+from incidents.notifications import services as notifications  # noqa: E402
+from incidents.oncall import services as oncall  # noqa: E402
+
+
+def build(wire: str, *, timeout: timedelta = timedelta(minutes=5)) -> dict[str, str]:
+    """Two teams, each with a service, a schedule, a policy and a source."""
+    call_command("migrate", verbosity=0, interactive=False)
+    Organisation.objects.get_or_create(pk=1)
+    core.ensure_default_runbook()
+    admin = User.objects.create_superuser("admin", "admin@example.org", "not-a-secret")
+    token, secret = core.issue_token(admin, name="bench", scope="manage")
+    assert token
+    keys = {name: team(name, wire, admin, timeout) for name in ["shop", "search"]}
+    return {"source_key": keys["shop"], "other_key": keys["search"], "token": secret}
+
+
+def team(name: str, wire: str, admin: User, timeout: timedelta) -> str:
+    """The key of the source that reports for it."""
+    owner = Team.objects.create(name=name.capitalize(), slug=name)
+    people = [person(f"{name}-{who}", owner, wire) for who in ["ana", "ben", "cleo"]]
+    Membership.objects.filter(user=people[-1]).update(role="manager")
+    service = Service.objects.create(name=name, slug=name, team=owner, criticality="critical")
+    schedule = oncall.create_schedule(name=name, team=owner, timezone="Europe/Berlin", actor=admin)
+    oncall.set_rotation(
+        schedule,
+        kind="weekly",
+        handover_weekday=0,
+        handover_time=time(9),
+        starts_on=date(2026, 1, 5),
+        people=people[:2],
+        actor=admin,
+    )
+    oncall.assign_schedule(owner, schedule=schedule, actor=admin)
+    policy = escalation.create_policy(
+        name=name,
+        slug=name,
+        team=owner,
+        levels=[
+            {"timeout": timeout, "targets": [{"kind": "schedule"}]},
+            {"timeout": timeout, "targets": [{"kind": "team_manager"}]},
+        ],
+        repeats=2,
+        actor=admin,
+    )
+    escalation.assign_policy(policy, team=owner, actor=admin)
+    return alerts.create_source(name=name, team=owner, service=service, actor=admin).key
+
+
+def person(name: str, owner: Team, wire: str) -> User:
+    user = User.objects.create_user(name, f"{name}@example.org")
+    Membership.objects.create(team=owner, user=user)
+    method = notifications.add_contact_method(
+        user, kind="webhook", address=f"{wire}{name}", actor=user
+    )
+    notifications.vouch_for(method, actor=None)
+    return user
+
+
+if __name__ == "__main__":
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 300.0
+    sys.stdout.write(json.dumps(build(sys.argv[1], timeout=timedelta(seconds=seconds))))
