@@ -121,12 +121,21 @@ DATABASE_URL = env.str("DATABASE_URL", default="")
 if DATABASE_URL:
     DATABASES = {"default": env.db_url_config(DATABASE_URL)}
     _options = DATABASES["default"].setdefault("OPTIONS", {})
-    _options["options"] = (
-        "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=20s"
-    )
-    # A host that vanishes with a query in flight must not hold a loop for a quarter of an hour.
-    _options |= {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 5}
-    _options["tcp_user_timeout"] = 20_000  # milliseconds
+    # Who vanishes without a farewell must not hold anything for long: neither a client its rows in
+    # the server, nor a server that is gone a loop of ours (20 s each at most).
+    _session = {
+        "lock_timeout": "5s",
+        "statement_timeout": "30s",
+        "idle_in_transaction_session_timeout": "15s",
+        "client_connection_check_interval": "5s",
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "3",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "15s",
+    }
+    _options["options"] = " ".join(f"-c {name}={value}" for name, value in _session.items())
+    _options |= {"connect_timeout": 3, "tcp_user_timeout": 20_000}  # seconds; milliseconds
+    _options |= {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     if PROCESS == "web":
         # Celery's Django fixup closes a whole pool around every task: web processes only.

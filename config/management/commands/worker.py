@@ -5,6 +5,7 @@ from celery import beat, signals
 from celery.exceptions import SecurityWarning
 from django.core.management.base import BaseCommand, CommandParser
 
+from config.alarm import OwnAlarm
 from config.celery import app
 from incidents.notifications import engine as outbox
 from incidents.timers import heart
@@ -24,6 +25,9 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, threads: int, no_beat: bool, **_options: Any) -> None:
         heart.begin()
+        alarm = OwnAlarm()
+        signals.task_prerun.connect(alarm.heard, weak=False)
+        alarm.start()
         if not no_beat:
             # Threads, and a schedule in memory: the in-memory broker is in this process only, and
             # a beat that fires twice or late does no harm.
@@ -45,5 +49,6 @@ class Command(BaseCommand):
             without_heartbeat=True,
         )
         worker.start()
+        alarm.stop()
         outbox.shutdown(wait=True)
         raise SystemExit(worker.exitcode)
