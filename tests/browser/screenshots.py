@@ -24,7 +24,7 @@ def main() -> None:
         password = fill(folder)
         with smtp_sink() as mail:  # so that the pages of what is open arrive somewhere
             server = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(mail.port)}
-            with running(folder, **server) as (url, _said):
+            with running(folder, **server) as (url, *_):
                 take(url, password)
 
 

@@ -24,20 +24,21 @@ OURS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE", "SM
 class Fresh:
     url: str
     password: str
+    pid: int
 
 
 @contextmanager
 def fresh(folder: Path, **settings: str) -> Iterator[Fresh]:
     """On an empty folder; the administrator's password is the one that `up` prints."""
-    with running(folder, **settings) as (url, said):
+    with running(folder, **settings) as (url, said, pid):
         password = re.search(r"admin, password (\S+)", said)
         assert password, said
-        yield Fresh(url, password[1])
+        yield Fresh(url, password[1], pid)
 
 
 @contextmanager
-def running(folder: Path, **settings: str) -> Iterator[tuple[str, str]]:
-    """`manage.py up` on what is in the folder: its address, and what it said when it answers."""
+def running(folder: Path, **settings: str) -> Iterator[tuple[str, str, int]]:
+    """`manage.py up` on what is in the folder: address, what it said, and its process's number."""
     port, log = free_port(), folder / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -50,7 +51,7 @@ def running(folder: Path, **settings: str) -> Iterator[tuple[str, str]]:
         )
     try:
         eventually(lambda: _answers(port, process, log), within=UP_WITHIN_SECONDS, every=0.2)
-        yield f"http://127.0.0.1:{port}", log.read_text()
+        yield f"http://127.0.0.1:{port}", log.read_text(), process.pid
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
