@@ -153,7 +153,7 @@ def _found(last: AuditRun | None, now: datetime, *, runs: bool) -> list[str]:
         return []
     if now - last.at > STALE:
         return [f"The auditor has not looked for {span(now - last.at)}."]
-    return [f"The audit found: {fault}" for fault in last.faults]
+    return [f"The audit: {fault}" for fault in last.faults]
 
 
 def _watched(last: AuditRun | None, now: datetime) -> str:

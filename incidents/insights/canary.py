@@ -50,9 +50,9 @@ class Canary:
     def fault(self, now: datetime) -> str:
         """What is wrong with it; empty: nothing, or it has not begun yet."""
         if self.error:
-            return f"Its last round failed: {self.error}"
+            return f"its last round failed: {self.error}"
         if self.waiting_since is not None and now - self.waiting_since > LONGEST_ROUND:
-            return f"It has been under way since {self.waiting_since}."
+            return f"its round has been under way since {self.waiting_since}."
         return ""
 
 

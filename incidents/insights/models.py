@@ -1,4 +1,12 @@
+from typing import Any
+
 from django.db import models
+
+
+def _in_words(finding: dict[str, Any]) -> str:
+    found = finding["error"] or finding["offences"][0][1]
+    more = f" And {finding['count'] - 1} more." if finding["count"] > 1 else ""
+    return f"“{finding['title'].capitalize()}” does not hold. {found}{more} {finding['advice']}"
 
 
 class AuditRun(models.Model):
@@ -22,11 +30,8 @@ class AuditRun(models.Model):
 
     @property
     def faults(self) -> list[str]:
-        """One sentence for each invariant that does not hold."""
-        return [
-            finding["error"] or f"{finding['sentence']} Not so: {finding['offences'][0][1]}"
-            for finding in self.findings
-        ]
+        """In words, for each invariant that does not hold: what was found, and what to do."""
+        return [_in_words(finding) for finding in self.findings]
 
     @property
     def keys(self) -> set[str]:

@@ -13,6 +13,8 @@ from incidents.core import services as core
 from incidents.core.models import Organisation
 from incidents.escalation import services as escalation
 from incidents.escalation.models import EscalationPolicy
+from incidents.insights import services as insights
+from incidents.notifications import engine as outbox
 from incidents.notifications import services as notifications
 from incidents.notifications.addresses import Address
 from incidents.notifications.models import Delivery
@@ -233,7 +235,7 @@ def test_the_next_hour_in_words(now_piece, policy, service, clock):
     hour = said[said.index("In the next hour") :]
     assert "in 5 min 0 s · the next level is asked · INC-2026-03-02-001" in hour
     assert "the target to mitigate is missed, unless reached" in hour
-    assert "the target to resolve" not in hour[: hour.index("Engines")]  # in four hours
+    assert "the target to resolve" not in hour[: hour.index("Tocsin itself")]  # in four hours
 
 
 def test_a_handover_within_the_hour_is_announced(now_piece, schedule, alice, clock):
@@ -293,6 +295,61 @@ def test_what_is_late_and_what_is_broken_is_told(now_piece, beating, policy, ser
     assert "The oldest timer is 1 min late." in said
     assert "The oldest message is 6 min late." in said
     assert "One timer is quarantined" in said
+
+
+# --- the audit ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def audited(clock, beating):
+    """A minute passes, everything happens, and the auditor looks."""
+
+    def audit(minutes=1):
+        for _ in range(minutes):
+            clock.forward(minutes=1)
+            while engine.tick() + outbox.dispatch(wait=True):
+                pass
+            insights.look()
+        while engine.tick() + outbox.dispatch(wait=True):
+            pass
+        beating()
+
+    return audit
+
+
+def test_before_the_first_audit_it_says_so(now_piece, beating):
+    assert "nothing is late. It has not been audited yet." in now_piece()
+
+
+def test_an_audit_that_passed_is_told_with_its_age(now_piece, policy, service, audited, clock):
+    audited()
+    clock.forward(seconds=9)
+
+    assert (
+        "nothing is late. Audited 9 s ago: everything holds; the canary came through 9 s ago."
+        in now_piece()
+    )
+
+
+def test_what_the_audit_found_is_red_and_says_what_to_do(now_piece, policy, service, audited):
+    incident = core.declare(title="Down", service=service, severity="SEV1")
+    Timer.objects.pending().of(incident).filter(kind="escalation.step").delete()
+    audited()
+
+    said = now_piece()
+
+    assert (
+        "Trouble: The audit: “No silent incident” does not hold. INC-2026-03-02-001: nobody has "
+        "it, and nobody will be asked. Escalate or page somebody" in said
+    )
+
+
+def test_an_auditor_that_sleeps_is_trouble(now_piece, policy, service, audited, beating, clock):
+    audited()
+    clock.forward(minutes=4)
+    beating()
+
+    assert "Trouble: The auditor has not looked for 4 min." in now_piece()
 
 
 # --- the page -------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from django.db import DatabaseError
 from config import doctor
 from config.doctor import Finding, Verdict, Wish
 from incidents.core.models import Organisation
+from incidents.insights.models import AuditRun
 from incidents.notifications import engine as outbox
 from incidents.notifications import services as notifications
 from incidents.notifications.models import Delivery
@@ -129,6 +130,25 @@ def test_engines_that_are_silent_are_a_fault(db):
         Heartbeat.objects.create(name=name, process="host:1", at=doctor.clock.now())
 
     assert only("Engines").verdict == Verdict.OK
+
+
+def test_a_red_audit_is_a_fault(db):
+    now = doctor.clock.now()
+    for name in heart.ENGINES:
+        Heartbeat.objects.create(name=name, process="host:1", at=now)
+    finding = {"title": "no silent incident", "error": "", "count": 1, "advice": "Page somebody."}
+    AuditRun.objects.create(
+        slot=now,
+        at=now,
+        took_ms=7,
+        has_passed=False,
+        findings=[{**finding, "offences": [["incident:1", "Nobody is asked."]]}],
+    )
+
+    (told,) = found("Audit")
+
+    assert told.verdict == Verdict.FAULT
+    assert "“No silent incident” does not hold. Nobody is asked." in told.said
 
 
 # --- what must be tried ---------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from config import health
 from incidents.timers import heart
 from incidents.timers.models import Heartbeat
 
+pytestmark = pytest.mark.django_db
+
 ADDRESSES = ["/livez", "/readyz", "/health/engine"]
 
 
@@ -39,14 +41,12 @@ def no_database(monkeypatch):
     monkeypatch.setattr(connection, "cursor", refuse)
 
 
-def test_it_is_alive_without_a_database(client):
-    # pytest-django refuses every query of a test without the mark
+def test_it_is_alive_without_a_database(client, no_database):
     answer = client.get("/livez")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-@pytest.mark.django_db
 def test_it_is_ready_when_the_database_answers(client):
     with CaptureQueriesContext(connection) as queries:
         answer = client.get("/readyz")
@@ -55,7 +55,6 @@ def test_it_is_ready_when_the_database_answers(client):
     assert len(queries) == 1
 
 
-@pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/readyz", "/health/engine"])
 def test_without_a_database_it_says_so_as_a_problem(client, no_database, path):
     answer = client.get(path)
@@ -106,7 +105,6 @@ def test_an_outbox_that_stands_still_is_ill_though_the_clock_runs(client, beats,
     assert answer.json()["detail"] == "No engine runs for: outbox."
 
 
-@pytest.mark.django_db
 def test_before_the_first_beat_it_is_not_well(client):
     answer = client.get("/health/engine")
 

@@ -28,7 +28,7 @@ def awake(scope: Scope) -> Iterator[Offence]:
 
 def _canary(scope: Scope) -> Iterator[Offence]:
     if fault := canary.look().fault(scope.now):
-        yield Offence("canary", fault)
+        yield Offence("canary", f"The canary: {fault}")
 
 
 def from_outside() -> Invariant:
@@ -42,7 +42,7 @@ def from_inside(trouble: str) -> Invariant:
 
     def find(scope: Scope) -> Iterator[Offence]:
         if trouble:
-            yield Offence("canary", f"It could not be sent on its way: {trouble}")
+            yield Offence("canary", f"The canary could not be sent on its way: {trouble}")
         yield from _canary(scope)
 
     return Invariant("I14", "the watch is awake", SENTENCE, ADVICE, find)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -46,8 +47,12 @@ class Command(BaseCommand):
         self, *_args: Any, late: float, path: str | None, as_json: bool, **_options: Any
     ) -> None:
         also = [watch.from_outside(), *([_promised(path)] if path else [])]
-        scope = Scope(clock.now(), late=timedelta(seconds=late))
-        report = audit(scope, also=also, patience=PATIENT)
+        try:
+            scope = Scope(clock.now(), late=timedelta(seconds=late))
+            report = audit(scope, also=also, patience=PATIENT)
+        except DatabaseError as error:
+            said = f"Unable to look into the database: {error}"
+            raise CommandError(said, returncode=2) from error
         if as_json:
             self.stdout.write(json.dumps(report.as_dict(), indent=2))
         else:
@@ -92,7 +97,9 @@ def _summary(report: Report) -> str:
         return f"[yellow]There was nothing to look at, so this says nothing.[/] {took}"
     if report.has_passed:
         return f"[green]Everything holds.[/] {took}"
-    return f"[red]{len(report.findings)} of the invariants do not hold.[/] {took}"
+    many = len(report.findings)
+    broken = "1 invariant does not hold" if many == 1 else f"{many} invariants do not hold"
+    return f"[red]{broken}.[/] {took}"
 
 
 def _exit_code(report: Report) -> int:
