@@ -68,7 +68,9 @@ class SignalIn(serializers.Serializer):
 class ReceiptOut(serializers.Serializer):
     status = serializers.CharField()
     action = serializers.ChoiceField(
-        choices=["declared", "counted", "recovered", "relapsed", "reopened", "ignored"]
+        choices=[
+            *("declared", "bundled", "counted", "recovered", "relapsed", "reopened", "ignored")
+        ]
     )
     dedup_key = serializers.CharField()
     incident = serializers.CharField(allow_null=True, help_text="Its reference.")

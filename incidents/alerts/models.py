@@ -166,6 +166,27 @@ def open_key_of(source: Source, dedup_key: str) -> str:
     return f"{source.pk}:{dedup_key}"
 
 
+class Burst(models.Model):
+    """How many new alerts a service had in its last minute: what tells a storm."""
+
+    service = models.OneToOneField(
+        Service, on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
+    since = models.DateTimeField()
+    number = models.PositiveIntegerField()
+    before = models.PositiveIntegerField(help_text="In the minute before that one.")
+    incident = models.ForeignKey(
+        Incident,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="Which one those that are too many join.",
+    )
+
+    def __str__(self) -> str:
+        return f"{self.number} new alerts of {self.service} since {self.since:%H:%M:%S} UTC"
+
+
 class IntakeRequestQuerySet(models.QuerySet["IntakeRequest"]):
     def visible_to(self, user: object) -> "IntakeRequestQuerySet":
         """Without those about private incidents whose audience this person is not part of."""
@@ -178,6 +199,7 @@ class IntakeRequest(models.Model):
 
     class Outcome(models.TextChoices):
         DECLARED = "declared", "Declared an incident"
+        BUNDLED = "bundled", "Joined the incident of a storm"
         COUNTED = "counted", "Counted as a repeat"
         RECOVERED = "recovered", "Recovered"
         RELAPSED = "relapsed", "Fires again"

@@ -1,7 +1,9 @@
 """What core announces: what was recorded on a timeline, and what becomes of people's accounts."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,12 +32,34 @@ class Connection:
         return f"{self.receiver.__module__}.{self.receiver.__qualname__}"
 
 
+_is_bold: ContextVar[bool] = ContextVar("is_bold", default=False)
+
+
+@contextmanager
+def boldly() -> Iterator[None]:
+    """Reactions run without savepoints in here, and any failure is raised.
+
+    For whoever then does all of it once more without: savepoints for what hardly ever fails would
+    be a tenth of all that an alert asks of the database.
+    """
+    token = _is_bold.set(True)
+    try:
+        yield
+    finally:
+        _is_bold.reset(token)
+
+
+def is_bold() -> bool:
+    """Whether a failure undoes all, and all is done once more."""
+    return _is_bold.get()
+
+
 class EntryRecorded:
     """Sent inside the verb's transaction. Receivers only write rows.
 
     An essential receiver may raise and thereby undo the verb. Every other one runs in a savepoint
-    of its own: its failure is logged and becomes a repair timer, so that a bug in a status page
-    never stops a declaration.
+    of its own (but `boldly`): its failure is logged and becomes a repair timer, so that a bug in a
+    status page never stops a declaration.
     """
 
     def __init__(self) -> None:
@@ -57,7 +81,7 @@ class EntryRecorded:
         for connection in sorted(self.connections.values(), key=lambda c: not c.essential):
             if connection.kinds is not None and entry.kind not in connection.kinds:
                 continue
-            if connection.essential:
+            if connection.essential or is_bold():
                 connection.receiver(entry, incident)
             else:
                 self._send_guarded(connection, entry, incident)

@@ -22,10 +22,13 @@ from incidents.notifications import services as notifications  # noqa: E402
 from incidents.oncall import services as oncall  # noqa: E402
 
 
-def build(wire: str, *, timeout: timedelta = timedelta(minutes=5)) -> dict[str, str]:
+def build(
+    wire: str, *, timeout: timedelta = timedelta(minutes=5), storm_threshold: int = 0
+) -> dict[str, str]:
     """Two teams, each with a service, a schedule, a policy and a source."""
     call_command("migrate", verbosity=0, interactive=False)
-    Organisation.objects.get_or_create(pk=1)
+    # Here every new alert is to be an incident of its own; storms are another matter.
+    Organisation.objects.update_or_create(pk=1, defaults={"storm_threshold": storm_threshold})
     core.ensure_default_runbook()
     admin = User.objects.create_superuser("admin", "admin@example.org", "not-a-secret")
     token, secret = core.issue_token(admin, name="bench", scope="manage")

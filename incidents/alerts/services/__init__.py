@@ -1,8 +1,10 @@
 """The verbs of this room: take in what a monitor says; keep the sources and their last requests."""
 
 from incidents.alerts.services.canary import chirp
-from incidents.alerts.services.ingesting import Overtaken, Receipt, ingest, route, unrouted
+from incidents.alerts.services.declaring import Overtaken, Receipt
+from incidents.alerts.services.ingesting import ingest
 from incidents.alerts.services.requests import KEPT, log_request, prune_requests
+from incidents.alerts.services.routing import route, unrouted
 from incidents.alerts.services.sources import (
     change_source,
     create_source,

@@ -11,7 +11,7 @@ from django.db import connections
 from django.db.models import Count
 
 from incidents.alerts.models import IntakeRequest, Source
-from incidents.alerts.services.ingesting import Receipt
+from incidents.alerts.services.declaring import Receipt
 from incidents.timers import clock, rows
 
 logger = logging.getLogger(__name__)

@@ -42,6 +42,12 @@ class Service(models.Model):
     )
     is_active = models.BooleanField(default=True)
     runbook = models.SlugField(max_length=64, blank=True, help_text="Empty: the team's.")
+    storm_threshold = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="More new alerts than this within a minute are a storm, and join its first "
+        "incident. 0: every new alert declares one. Empty: the organisation's.",
+    )
 
     class Meta:
         constraints = [

@@ -128,6 +128,12 @@ class Organisation(models.Model):
     )
     subdivision = models.CharField(max_length=8, blank=True, help_text="e.g. BY")
     runbook = models.SlugField(max_length=64, default="default")
+    storm_threshold = models.PositiveSmallIntegerField(
+        default=10,
+        help_text="More new alerts of one service than this within a minute are a storm: those "
+        "that are too many join its first incident instead of declaring more. 0: every new "
+        "alert declares an incident.",
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "organisation"

@@ -3,6 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from django.db import transaction
 
 from incidents.core import services as core
 from incidents.core.models import Incident, SeverityPolicy, User
+from incidents.core.signals import is_bold
 from incidents.escalation import targets
 from incidents.escalation.engine import decide
 from incidents.escalation.models import Escalation
@@ -173,7 +175,7 @@ def begin(
     and the clock tries again.
     """
     try:
-        with transaction.atomic():
+        with nullcontext() if is_bold() else transaction.atomic():
             severity = targets.severity_policies([incident])[incident.pk]
             plan = choose_policy(incident, escalation)
             escalation.cycle, escalation.level = 1, 0
@@ -184,6 +186,8 @@ def begin(
                 due_at = _deadline(incident, severity, counted_from or now)
             ask([Run(incident, escalation, severity, prompt, actor, due_at, plan)], now=now)
     except Exception:
+        if is_bold():
+            raise
         logger.exception("Unable to ask anybody about %s", incident.reference)
         reason = "asking people failed because of an error in Tocsin"
         escalation.cycle, escalation.level = 1, 0
