@@ -96,7 +96,7 @@ class Installation:
         """`manage.py …` as a process of its own; `failpoints`: where it is to die."""
         command = [sys.executable, "manage.py", *arguments]
         more = {"TOCSIN_FAILPOINTS": failpoints, "TOCSIN_PROCESS": "worker", **(settings or {})}
-        return self._spawn(arguments[0], command, more)
+        return self.spawn(arguments[0], command, more)
 
     def start_web(self, *, failpoints: str = "", ready: bool = True) -> subprocess.Popen[bytes]:
         """The web server; `ready`: return when it answers."""
@@ -106,7 +106,7 @@ class Installation:
             *("--workers", "1", "--blocking-threads", "4", "--no-ws", "--respawn-failed-workers"),
         ]
         more = {"TOCSIN_FAILPOINTS": failpoints, "TOCSIN_PROCESS": "web"}
-        process = self._spawn("web", command, more)
+        process = self.spawn("web", command, more)
         if ready:
             eventually(self.web_answers, within=40)
         return process
@@ -149,15 +149,31 @@ class Installation:
         with psycopg.connect(self.url) as connection:
             connection.execute(sql)
 
+    def audit(self, ledger: Path | None = None) -> dict[str, Any]:
+        """What the product's own auditor says, told what was accepted."""
+        if ledger is None:
+            ledger = self.folder / "accepted.jsonl"
+            lines = [json.dumps(line) + "\n" for line in self.history.all("accepted")]
+            ledger.write_text("".join(lines), encoding="utf-8")
+        run = subprocess.run(
+            [sys.executable, "manage.py", "audit", "--json", "--ledger", str(ledger)],
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.stdout, run.stderr
+        return json.loads(run.stdout)
+
     def close(self) -> None:
         for process in self.processes:
             kill(process)
         self._client.close()
         self.history.close()
 
-    def _spawn(
-        self, name: str, command: list[str], more: dict[str, str]
-    ) -> subprocess.Popen[bytes]:
+    def spawn(self, name: str, command: list[str], more: dict[str, str]) -> subprocess.Popen[bytes]:
+        """A process of this installation; what it says is in `name`.log."""
         if setpriv := shutil.which("setpriv"):  # Goes down with the tests, even with killed ones.
             command = [setpriv, "--pdeathsig", "TERM", *command]
         with (self.folder / f"{name}.log").open("ab") as log:

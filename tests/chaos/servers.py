@@ -421,3 +421,11 @@ def provider() -> Iterator[Provider]:
     """A provider on the loopback interface that accepts everything, to begin with."""
     with closing(Provider()) as server:
         yield server
+
+
+def faketime(offset: str) -> dict[str, str]:
+    """The environment of a process whose clock is wrong by `offset`, e.g. "+1h" (libfaketime)."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    library = str(found[0]) if found else missing("libfaketime")
+    # Waiting and timeouts go by the monotonic clock, which no administrator can set wrong.
+    return {"LD_PRELOAD": library, "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}

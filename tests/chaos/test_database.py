@@ -5,14 +5,13 @@ import time
 import httpx
 import pytest
 
-from tests.chaos.checker import check
 from tests.chaos.conftest import size
 from tests.chaos.crowd import copies
 from tests.chaos.installation import Installation
 from tests.chaos.nemesis import Monitors
 from tests.chaos.proxy import Proxy, proxy
 from tests.chaos.servers import eventually
-from tests.chaos.test_nothing_lost import PATIENCE, all_called, beats, signals
+from tests.chaos.test_nothing_lost import PATIENCE, all_called, beats, signals, verdict_of
 from tests.proof.report import note
 
 pytestmark = pytest.mark.chaos
@@ -40,7 +39,7 @@ def test_postgres_crashes_again_and_again_under_load(house, seed):
             back.append(time.monotonic() - began)
     eventually(lambda: all_called(house), within=PATIENCE, every=0.5)
 
-    verdict = check(house.history.path, house.url)
+    verdict = verdict_of(house)
     note(
         f"PostgreSQL restarted {crashes} times in immediate mode under load",
         f"{verdict.accepted} accepted, {verdict.lost} lost, back in {max(back):.1f} s at most",
@@ -119,7 +118,7 @@ def test_connections_that_break_in_the_middle_lose_nothing(house, seed, rng):
             assert monitors.done
         eventually(lambda: all_called(house), within=PATIENCE, every=0.5)
 
-    verdict = check(house.history.path, house.url)
+    verdict = verdict_of(house)
     note(
         f"Connections to PostgreSQL cut {cuts} times after so many bytes",
         f"{verdict.accepted} accepted, {verdict.lost} lost, {verdict.repeats} repeated",
