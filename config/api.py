@@ -145,7 +145,8 @@ def _of_domain(exc: DomainError) -> dict[str, Any]:
 def _flat(details: Any, at: str = "") -> Iterator[dict[str, str]]:
     """REST framework's nested details as a flat list; fields are written a.0.b."""
     if isinstance(details, dict) and set(details) == {"message", "code"}:
-        yield {"field": at or "body", "code": details["code"], "message": details["message"]}
+        code = details["code"] or "invalid"  # Django's forms leave it out
+        yield {"field": at or "body", "code": code, "message": details["message"]}
     elif isinstance(details, dict):
         for name, inner in details.items():
             here = "" if name == "non_field_errors" else str(name)

@@ -82,6 +82,8 @@ class ReceiptOut(serializers.Serializer):
 class KeepingParser(SafeJSONParser):
     """Leaves the beginning of the body on the view, readable or not, for the source's page."""
 
+    most_keys = 200
+
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         kept = _KeptStream(stream)
         try:

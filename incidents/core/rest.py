@@ -11,6 +11,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django_filters import BooleanFilter
+from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication, exceptions, status
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -25,7 +27,7 @@ from incidents.core.access import Rule, role_allows, scope_allows
 from incidents.core.models import ApiToken, User
 
 DEEPEST = 32
-MOST_KEYS = 200
+MOST_KEYS = 4_000
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -52,6 +54,7 @@ class SafeJSONParser(BaseParser):
 
     media_type = "application/json"
     renderer_class = JSONRenderer
+    most_keys = MOST_KEYS
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         longest: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -68,7 +71,7 @@ class SafeJSONParser(BaseParser):
             raise exceptions.ParseError(f"Nested deeper than {DEEPEST} levels.") from None
         except ValueError as error:
             raise exceptions.ParseError(f"This is no JSON: {error}") from None
-        return _Cleaning().clean(value, depth=1)
+        return _Cleaning(self.most_keys).clean(value, depth=1)
 
 
 def _refuse_constant(name: str) -> float:
@@ -76,8 +79,8 @@ def _refuse_constant(name: str) -> float:
 
 
 class _Cleaning:
-    def __init__(self) -> None:
-        self.keys = 0
+    def __init__(self, most_keys: int) -> None:
+        self.keys, self.most_keys = 0, most_keys
 
     def clean(self, value: Any, *, depth: int) -> object:
         if isinstance(value, str):
@@ -91,8 +94,8 @@ class _Cleaning:
         if isinstance(value, list):
             return [self.clean(item, depth=depth + 1) for item in value]
         self.keys += len(value)
-        if self.keys > MOST_KEYS:
-            raise exceptions.ParseError(f"More than {MOST_KEYS} keys; send fewer.")
+        if self.keys > self.most_keys:
+            raise exceptions.ParseError(f"More than {self.most_keys} keys; send fewer.")
         return {storable(key): self.clean(item, depth=depth + 1) for key, item in value.items()}
 
 
@@ -178,6 +181,27 @@ def rule_of(view: Any, method: str) -> Rule | None:
     return rules[name]
 
 
+class Filters(DjangoFilterBackend):
+    """A filter that cannot be read is refused; yes or no would be passed over otherwise."""
+
+    def filter_queryset(self, request: Any, queryset: Any, view: Any) -> Any:
+        found = super().filter_queryset(request, queryset, view)
+        filterset = self.get_filterset(request, queryset, view)
+        filters = filterset.filters if filterset is not None else {}
+        wrong = {
+            name: "Write true or false."
+            for name, one in filters.items()
+            if isinstance(one, BooleanFilter) and not _is_yes_or_no(request.query_params.get(name))
+        }
+        if wrong:
+            raise exceptions.ValidationError(wrong)
+        return found
+
+
+def _is_yes_or_no(given: str | None) -> bool:
+    return not given or given.lower() in {"true", "false"}
+
+
 class NewestFirst(CursorPagination):
     """Pages by primary key, newest first; a view whose key is no number names its `newest_by`."""
 
@@ -185,6 +209,23 @@ class NewestFirst(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 100
     template = None
+
+    def get_page_size(self, request: Request) -> int:
+        """What was asked for, at most 100; REST framework passes over what is no number."""
+        given = request.query_params.get(self.page_size_query_param, "")
+        if not given:
+            return self.page_size or self.max_page_size
+        if not re.fullmatch("[0-9]{1,9}", given) or not int(given):
+            told = "Write a whole number from 1 on; more than 100 is read as 100."
+            raise exceptions.ValidationError({self.page_size_query_param: told})
+        return min(int(given), self.max_page_size)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        for parameter in parameters:
+            if parameter["name"] == self.page_size_query_param:
+                parameter["schema"] = {"type": "integer", "minimum": 1, "maximum": 999_999_999}
+        return parameters
 
     def get_ordering(self, request: Request, queryset: Any, view: Any) -> tuple[str, ...]:
         return tuple(getattr(view, "newest_by", (self.ordering,)))

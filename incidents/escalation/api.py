@@ -190,13 +190,13 @@ class TargetIn(Strict):
 
 class LevelIn(Strict):
     timeout = Seconds(help_text="Seconds until the next level is asked.")
-    targets = TargetIn(many=True)
+    targets = TargetIn(many=True, max_length=20)  # type: ignore[call-arg]
 
 
 class ReplacePolicy(Strict):
     repeats = serializers.IntegerField(min_value=0, max_value=20, required=False)
     acknowledgement_expiry = Seconds(min_value=1, allow_null=True, default=None)
-    levels = LevelIn(many=True)
+    levels = LevelIn(many=True, max_length=20)  # type: ignore[call-arg]
 
 
 class CreatePolicy(ReplacePolicy):

@@ -14,6 +14,7 @@ from incidents.core.access import Rule
 from incidents.core.api.base import HouseViewSet, Nothing, Strict
 from incidents.core.api.shapes import PersonOut
 from incidents.notifications import services
+from incidents.notifications.addresses import Channel
 from incidents.notifications.models import Attempt, ContactMethod, Delivery
 
 
@@ -100,7 +101,7 @@ class NewContactMethod(ContactMethodOut):
 
 
 class AddContactMethod(Strict):
-    kind = serializers.CharField(max_length=16, help_text="e.g. email, webhook, apprise")
+    kind = serializers.ChoiceField(choices=Channel.choices)
     address = serializers.CharField(max_length=500)
 
 

@@ -1,7 +1,7 @@
 """The doors of this room: schedules, who is on call, rotations, and taking shifts."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Prefetch
@@ -215,8 +215,8 @@ class ScheduleViewSet(mixins.ListModelMixin, HouseViewSet):
         responses=TurnOut(many=True),
         filters=False,
         parameters=[
-            OpenApiParameter("start", type=str, description="Default: now."),
-            OpenApiParameter("end", type=str, description="Default: two weeks later."),
+            OpenApiParameter("start", type=datetime, description="Default: now."),
+            OpenApiParameter("end", type=datetime, description="Default: two weeks later."),
         ],
     )
     @action(detail=True, serializer_class=TurnOut, pagination_class=None, filter_backends=[])

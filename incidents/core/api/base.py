@@ -16,6 +16,7 @@ from incidents.core.rest import AlwaysJSON, rule_of
 
 LONGEST_LIST = 200
 REFERENCE = r"[^/\x00-\x1f]+"
+TIME_OF_DAY = r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?$"
 
 
 FOR_WHOM = {
@@ -62,6 +63,40 @@ class HouseSchema(AutoSchema):
         whom = FOR_WHOM.get(rule) if rule else None
         return "\n\n".join(filter(None, [super().get_description(), whom]))
 
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
+        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        if isinstance(serializer, Strict):
+            schema["additionalProperties"] = False
+            for described in schema.get("properties", {}).values():
+                if described.get("type") == "array":
+                    described.setdefault("maxItems", LONGEST_LIST)
+        return schema
+
+    def _map_serializer_field(
+        self, field: Any, direction: Any, bypass_extensions: bool = False
+    ) -> dict[str, Any]:
+        schema: dict[str, Any] = super()._map_serializer_field(field, direction, bypass_extensions)
+        most = getattr(field, "max_length", None)
+        if isinstance(field, serializers.ListSerializer) and most is not None:
+            schema = {**schema, "maxItems": most}
+        if schema.get("format") == "time":
+            # RFC 3339 means one with an offset by that, and these are in a schedule's zone.
+            schema = {name: value for name, value in schema.items() if name != "format"}
+            schema["pattern"] = TIME_OF_DAY
+        if schema.get("format") == "decimal" and "pattern" in schema:
+            # What drf-spectacular writes allows the empty text, and a sign or a point alone.
+            whole, places = field.max_digits - field.decimal_places, field.decimal_places
+            fraction = f"[0-9]{{1,{places}}}"
+            schema["pattern"] = f"^-?([0-9]{{1,{whole}}}(\\.{fraction})?|\\.{fraction})$"
+        if "enum" in schema and _may_be_empty(field):
+            schema = {**schema, "enum": list(dict.fromkeys([*schema["enum"], ""]))}
+        return schema
+
+    def _insert_field_validators(self, field: Any, schema: dict[str, Any]) -> None:
+        super()._insert_field_validators(field, schema)
+        if _may_be_empty(field):
+            schema.pop("pattern", None)
+
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses = super()._get_response_bodies(direction)
         problem = self.resolve_serializer(Problem(), "response")
@@ -70,6 +105,18 @@ class HouseSchema(AutoSchema):
             "content": {"application/problem+json": {"schema": problem.ref}},
         }
         return responses
+
+
+def _may_be_empty(field: Any) -> bool:
+    """Whether the column behind it may hold the empty text: REST framework forgets it on output."""
+    model = getattr(getattr(field.parent, "Meta", None), "model", None)
+    if model is None or not field.read_only or field.source not in _columns(model):
+        return False
+    return bool(model._meta.get_field(field.source).blank)
+
+
+def _columns(model: Any) -> set[str]:
+    return {field.name for field in model._meta.concrete_fields}
 
 
 class Strict(serializers.Serializer):

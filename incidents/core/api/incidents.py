@@ -52,7 +52,7 @@ class InstantField(django_filters.fields.IsoDateTimeField):
     def clean(self, value: Any) -> Any:
         at = super().clean(value)
         if at is not None and not 2000 <= at.year < 2200:
-            raise ValidationError("Write a time between 2000 and 2200.")
+            raise ValidationError("Write a time between 2000 and 2200.", code="range")
         return at
 
 
