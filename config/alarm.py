@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import close_old_connections, connections
 
+from config.auditor import Auditor
 from incidents.notifications import tasks as outbox
 from incidents.timers import tasks as timers
 
@@ -26,6 +27,7 @@ class OwnAlarm:
     def __init__(self) -> None:
         self._heard = time.monotonic()
         self._stopped = threading.Event()
+        self._auditor = Auditor()
         self._thread = threading.Thread(target=self._run, name="own-alarm", daemon=True)
 
     def start(self) -> None:
@@ -48,6 +50,7 @@ class OwnAlarm:
                 close_old_connections()
                 timers.tick()
                 outbox.dispatch()
+                self._auditor.now_and_then()
             except Exception:
                 # Whatever it is, the next second this loop has to be there.
                 logger.exception("Unable to do what is due; trying again")

@@ -1,20 +1,17 @@
 import logging
 import queue
 import signal
-import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import close_old_connections, connections
+from django.db import close_old_connections
 
-from incidents.insights import services as insights
+from config.auditor import Auditor
 from incidents.notifications import engine as outbox
 from incidents.timers import engine as timers
 from incidents.timers import heart
 
 logger = logging.getLogger(__name__)
-
-LOOK_EVERY_SECONDS = 20.0
 
 
 class Command(BaseCommand):
@@ -34,8 +31,7 @@ class Command(BaseCommand):
             outbox.dispatch(wait=True)
             return
         heart.begin()
-        # Beside the loop: an audit takes its time, and pages have none.
-        threading.Thread(target=_keep_looking, name="auditor", daemon=True).start()
+        auditor = Auditor()
         # Not an Event: a handler that sets one can deadlock with the waiter that it interrupts.
         stop: queue.SimpleQueue[int] = queue.SimpleQueue()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -45,22 +41,11 @@ class Command(BaseCommand):
                 close_old_connections()
                 timers.tick()
                 outbox.dispatch()
+                auditor.now_and_then()
             except Exception:
                 # Whatever it is, the next second this loop has to be there.
                 logger.exception("Unable to do what is due; trying again")
         outbox.shutdown(wait=True)
-
-
-def _keep_looking() -> None:
-    """The auditor looks once a minute, whichever process asks first; dies with this one."""
-    pause = threading.Event()
-    while not pause.wait(LOOK_EVERY_SECONDS):
-        try:
-            insights.look()
-        except Exception:
-            logger.exception("Unable to audit; trying again")
-        finally:
-            connections.close_all()
 
 
 def _asked_within(stop: "queue.SimpleQueue[int]", seconds: float) -> bool:
