@@ -68,6 +68,11 @@ def live() -> None:
     Heartbeat.objects.create(name="clock", process="elsewhere:1", at=clock.now())
 
 
+def silence() -> None:
+    """Nobody will be asked about it any more: what must never be."""
+    Timer.objects.filter(kind="escalation.step").delete()
+
+
 def happen() -> None:
     """What is due happens, what is to leave leaves."""
     while timers.tick() + outbox.dispatch(wait=True):
@@ -92,4 +97,5 @@ def tell() -> None:
 
 
 if __name__ == "__main__":
-    {"build": build, "age": age, "live": live, "happen": happen, "tell": tell}[sys.argv[1]]()
+    acts = [build, age, live, happen, silence, tell]
+    {act.__name__: act for act in acts}[sys.argv[1]]()
