@@ -1,14 +1,15 @@
 """Everything that the Apprise library reaches by URL: ntfy, Telegram, Slack, SMS gateways.
 
-Apprise opens its own connections, so that a name cannot be pinned to the address that was
-judged. What names a host of its own choice is therefore judged before, and what is made to call
-arbitrary hosts, or leaves the network altogether, is refused unless WEBHOOK_ALLOW_PRIVATE is set.
+Apprise opens its own connections. What names a host of its own choice is judged before, each of
+its connections is judged again when it is made, and what is made to call arbitrary hosts, or leaves
+the network altogether, is refused: unless WEBHOOK_ALLOW_PRIVATE is set, which a proxy on the own
+network needs as well.
 """
 
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import apprise
@@ -36,11 +37,15 @@ def send(outgoing: Outgoing) -> Sent:
     with _overheard() as said:
         plugin = _plugin(outgoing.address)
         _check_host(plugin)
-        taken = plugin.notify(
-            title=outgoing.subject,
-            body=outgoing.text,
-            body_format=apprise.NotifyFormat.TEXT,
-        )
+        try:
+            with nullcontext() if settings.WEBHOOK_ALLOW_PRIVATE else network.public_only():
+                taken = plugin.notify(
+                    title=outgoing.subject,
+                    body=outgoing.text,
+                    body_format=apprise.NotifyFormat.TEXT,
+                )
+        except network.PrivateAddress as error:
+            raise TransportError(str(error), permanent=True) from error
     if not taken:
         raise TransportError("; ".join(said) or f"{plugin.service_name} did not take it.")
     return Sent()

@@ -3,13 +3,19 @@
 The name is resolved once, every address it has is judged, and the connection goes to the very
 address that was judged: a second answer of a hostile name server is never asked for. A whole
 request has one deadline, however slowly the other side drips.
+
+For libraries that connect by themselves there is `public_only`: the interpreter itself stops what
+would go elsewhere.
 """
 
 import ipaddress
 import socket
 import ssl
+import sys
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpcore
@@ -54,6 +60,39 @@ def look_up(host: str, port: int, *, allow_private: bool) -> list[tuple[Any, ...
     if private and not allow_private:
         raise PrivateAddress(f"{host} is {private[0]}, which is not on the public internet.")
     return found
+
+
+_guarded = threading.local()
+
+
+@contextmanager
+def public_only() -> Iterator[None]:
+    """Within it, this thread reaches public addresses only, whichever library it is that connects.
+
+    Anything else raises PrivateAddress out of the connect: also a proxy of the environment, and a
+    name whose second answer is another one than the first.
+    """
+    _guarded.is_on = True
+    try:
+        yield
+    finally:
+        _guarded.is_on = False
+
+
+def _stop_private(event: str, args: tuple[Any, ...]) -> None:
+    """An audit hook (PEP 578): called by the interpreter before a socket connects."""
+    if event not in {"socket.connect", "socket.sendto"} or not getattr(_guarded, "is_on", False):
+        return
+    where = args[1][0] if isinstance(args[1], tuple) else args[1]
+    try:
+        allowed = is_public(str(where))
+    except ValueError:  # a name, which would be looked up behind our back, or a local socket
+        allowed = False
+    if not allowed:
+        raise PrivateAddress(f"{where} is not on the public internet.")
+
+
+sys.addaudithook(_stop_private)
 
 
 class CheckedBackend(httpcore.NetworkBackend):
