@@ -30,7 +30,7 @@ def steps_without_one_effect(scope: Scope) -> Iterator[Offence]:
         subject_type=INCIDENT,
     )
     told = {(step.incident, step.at) for step in scope.steps if step.kind in EFFECTS}
-    for pk, incident, at in done.values_list("pk", "subject_id", "ended_at"):
+    for pk, incident, at in done.values_list("pk", "subject_id", "ended_at").iterator():
         if (incident, at) not in told:
             yield Offence(
                 f"timer:{pk}", f"It was done at {at}, and incident {incident} shows no step."

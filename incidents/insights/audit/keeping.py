@@ -70,7 +70,7 @@ def not_over(_scope: Scope) -> Iterator[Offence]:
 # --- I13 ------------------------------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(slots=True)
 class Story:
     """What the entries of one incident say its state is."""
 
@@ -90,11 +90,11 @@ def broken_stories(scope: Scope) -> Iterator[Offence]:
     stories: dict[int, Story] = {}
     wanted = [*STATES, *HOLDING, Kind.MERGED]
     rows = TimelineEntry.objects.filter(scope.of_touched(), kind__in=wanted).order_by("pk")
-    for incident, kind, data in rows.values_list("incident_id", "kind", "data"):
-        merged = kind == Kind.MERGED and data.get("from") == incident
+    for incident, kind, of in rows.values_list("incident_id", "kind", "data__from").iterator():
+        merged = kind == Kind.MERGED and of == incident
         stories.setdefault(incident, Story()).add(kind, ends_here=merged)
     facts = scope.incidents.values_list("pk", "reference", "status", "is_acknowledged")
-    for pk, reference, status, is_held in facts:
+    for pk, reference, status, is_held in facts.iterator():
         if what := _disagreement(stories.get(pk, Story()), status, is_held=is_held):
             yield Offence(f"incident:{pk}", f"{reference}: {what}")
 

@@ -14,6 +14,7 @@ from incidents.core.models import Incident, Kind, TimelineEntry
 MOST_OFFENCES = 200
 STEPS = (Kind.PAGED, Kind.TICKETED, Kind.LEVEL_SKIPPED, Kind.EXHAUSTED)
 LATE = timedelta(seconds=10)
+_PLACE = ("data__epoch", "data__cycle", "data__level")
 
 
 @dataclass(frozen=True)
@@ -24,24 +25,19 @@ class Offence:
     what: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Told:
-    """A step on a timeline: somebody was asked, passed over, or nobody was left."""
+    """A step on a timeline: somebody was asked, passed over, or nobody was left.
+
+    `place`: cycle and level; zeros where it is no level.
+    """
 
     incident: int
     kind: str
     at: datetime
     by_itself: bool
-    facts: dict[str, Any]
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """Cycle and level; zeros where it is no level."""
-        return self.facts.get("cycle") or 0, self.facts.get("level") or 0
-
-    @property
-    def epoch(self) -> int:
-        return self.facts.get("epoch") or 0
+    epoch: int
+    place: tuple[int, int]
 
 
 @dataclass
@@ -77,8 +73,11 @@ class Scope:
     def steps(self) -> list[Told]:
         """Who was asked when, in the order in which it was written down."""
         rows = TimelineEntry.objects.filter(self.of_touched(), kind__in=STEPS).order_by("pk")
-        facts = rows.values_list("incident_id", "kind", "at", "actor_id", "data")
-        return [Told(pk, kind, at, actor is None, data) for pk, kind, at, actor, data in facts]
+        facts = rows.values_list("incident_id", "kind", "at", "actor_id", *_PLACE)
+        return [
+            Told(pk, kind, at, actor is None, epoch or 0, (cycle or 0, level or 0))
+            for pk, kind, at, actor, epoch, cycle, level in facts.iterator()
+        ]
 
     @property
     def timers_due_before(self) -> datetime:
