@@ -1,4 +1,5 @@
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, models
@@ -68,14 +69,25 @@ class Source(models.Model):
         return self.name
 
 
+@dataclass(frozen=True)
+class Standing:
+    """`fires`: it does, and its incident is open: one more signal only counts."""
+
+    fires: bool
+    incident_id: int | None
+    reference: str | None
+
+
 # Composing these takes the ORM longer than the database needs for them; a storm is made of them.
 _COUNT = """
 UPDATE alerts_alert SET count = count + 1, last_at = %s
-WHERE open_key = %s AND status = 'firing' AND EXISTS (
+WHERE open_key = %s AND status = 'firing' AND incident_id = %s AND EXISTS (
   SELECT 1 FROM incidents_incident i WHERE i.id = incident_id AND i.status <> 'resolved')
-RETURNING incident_id, (SELECT reference FROM incidents_incident i WHERE i.id = incident_id)
 """
-_KNOWN = "SELECT 1 FROM alerts_alert WHERE open_key = %s"
+_KNOWN = """
+SELECT a.status = 'firing' AND i.status <> 'resolved', i.id, i.reference
+FROM alerts_alert a LEFT JOIN incidents_incident i ON i.id = a.incident_id WHERE a.open_key = %s
+"""
 
 
 class AlertQuerySet(models.QuerySet["Alert"]):
@@ -87,21 +99,18 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         seen = Incident.objects.visible_to(user)
         return self.filter(Q(incident=None) | Q(incident__in=seen))
 
-    def count_repeat(self, source: Source, dedup_key: str, now: datetime) -> Incident | None:
-        """Count one more firing signal of an alert that fires, of an open incident: one statement.
-
-        Gives the incident, of which only key and reference are known; None: nothing was counted.
-        """
-        with connection.cursor() as cursor:
-            cursor.execute(_COUNT, [now, open_key_of(source, dedup_key)])
-            found = cursor.fetchone()
-        return Incident(pk=found[0], reference=found[1]) if found else None
-
-    def is_known(self, source: Source, dedup_key: str) -> bool:
-        """Whether there is an alert that a signal with this key belongs to now."""
+    def standing_of(self, source: Source, dedup_key: str) -> Standing | None:
+        """How the alert stands that a signal with this key belongs to now; None: it is new."""
         with connection.cursor() as cursor:
             cursor.execute(_KNOWN, [open_key_of(source, dedup_key)])
-            return cursor.fetchone() is not None
+            found = cursor.fetchone()
+        return Standing(bool(found[0]), found[1], found[2]) if found else None
+
+    def count_repeat(self, source: Source, dedup_key: str, incident_id: int, now: datetime) -> bool:
+        """Count one more firing signal of an alert that fires; False where that has changed."""
+        with connection.cursor() as cursor:
+            cursor.execute(_COUNT, [now, open_key_of(source, dedup_key), incident_id])
+            return cursor.rowcount == 1
 
     def latest_of(self, source: Source, dedup_key: str) -> "Alert | None":
         """The alert that a signal with this key belongs to now, with its incident."""

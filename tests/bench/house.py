@@ -104,6 +104,10 @@ class House:
         with psycopg.connect(self.db.url, autocommit=True) as connection:
             return connection.execute(sql).fetchall()
 
+    def do(self, sql: str) -> None:
+        with psycopg.connect(self.db.url, autocommit=True) as connection:
+            connection.execute(sql)
+
     def log(self) -> str:
         return (self.folder / "log").read_text(errors="replace")[-4_000:]
 

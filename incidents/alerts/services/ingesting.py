@@ -50,9 +50,12 @@ def _take_alone(source: Source, signal: Signal) -> Receipt:
 
 def _take(source: Source, signal: Signal, now: datetime) -> Receipt:
     _note_seen(source, now)
-    if signal.is_firing and (incident := Alert.objects.count_repeat(source, signal.dedup_key, now)):
+    known = Alert.objects.standing_of(source, signal.dedup_key)
+    if known and known.fires and known.incident_id and signal.is_firing:
+        if not Alert.objects.count_repeat(source, signal.dedup_key, known.incident_id, now):
+            raise Overtaken
+        incident = Incident(pk=known.incident_id, reference=known.reference or "")
         return Receipt("counted", signal.dedup_key, incident)
-    known = Alert.objects.is_known(source, signal.dedup_key)
     alert = Alert.objects.latest_of(source, signal.dedup_key) if known else None
     if signal.is_firing:
         return _take_firing(source, signal, alert, now)

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections import defaultdict, deque
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import connections
@@ -15,6 +16,8 @@ from incidents.alerts.services.declaring import Receipt
 from incidents.timers import clock, rows
 
 logger = logging.getLogger(__name__)
+
+type Note = dict[str, Any]
 
 KEPT = 50
 LONGEST_BODY = 2_000
@@ -36,20 +39,20 @@ def log_request(
     storm shall not wait for them.
     """
     try:
-        note = IntakeRequest(
-            source=source,
-            at=at or clock.now(),
-            status=status,
-            outcome=receipt.action if receipt else IntakeRequest.Outcome.REFUSED,
-            dedup_key=receipt.dedup_key if receipt else "",
-            incident=receipt.incident if receipt else None,
-            problem=problem[:LONGEST_BODY],
-            body=body[:LONGEST_BODY],
-        )
+        note: Note = {
+            "source_id": source.pk,
+            "at": at or clock.now(),
+            "status": status,
+            "outcome": receipt.action if receipt else IntakeRequest.Outcome.REFUSED,
+            "dedup_key": receipt.dedup_key if receipt else "",
+            "incident_id": receipt.incident.pk if receipt and receipt.incident else None,
+            "problem": problem[:LONGEST_BODY],
+            "body": body[:LONGEST_BODY],
+        }
         if settings.PROCESS == "web":
             _notes.add(note)
         else:
-            rows.insert([note])
+            rows.insert([IntakeRequest(**note)])
     except Exception:
         logger.exception("Unable to write down a request of the source %s", source.pk)
 
@@ -59,14 +62,14 @@ class Notes:
     is ever shown. One thread writes; it ends with the process."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, deque[IntakeRequest]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._waiting: dict[int, deque[Note]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def add(self, note: IntakeRequest) -> None:
+    def add(self, note: Note) -> None:
         with self._lock:
-            self._waiting[note.source_id].append(note)
+            self._waiting[note["source_id"]].append(note)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="requests", daemon=True)
                 self._thread.start()
@@ -77,7 +80,8 @@ class Notes:
             notes = [note for waiting in self._waiting.values() for note in waiting]
             self._waiting.clear()
         if notes:
-            rows.insert(sorted(notes, key=lambda note: note.at))
+            notes.sort(key=lambda note: note["at"])
+            rows.insert([IntakeRequest(**note) for note in notes])
         return len(notes)
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from incidents.alerts.storm import MINUTE, Ticket
 from incidents.core import services as core
 from incidents.core.configuration import remembered
 from incidents.core.models import Incident, Kind, Organisation, Service, Severity
+from incidents.timers import rows
 
 # A transaction of its own: whoever declares at the same time never waits, and no two get the same
 # number. The minute begins with the first new alert after the one before.
@@ -22,13 +23,14 @@ ON CONFLICT (service_id) DO UPDATE SET
   incident_id = CASE WHEN burst.since > %s OR burst.since > %s AND burst.number > %s
                 THEN burst.incident_id END,
   since = CASE WHEN burst.since > %s THEN burst.since ELSE EXCLUDED.since END
-RETURNING number, before
 """
 
 
 def is_storm(service: Service, now: datetime) -> bool:
     """Count one more new alert of this service; whether it is one of too many. One statement."""
     threshold = threshold_of(service)
+    if not threshold:
+        return False
     return storm.is_storm(_draw_ticket(service, now, threshold), threshold=threshold)
 
 
@@ -37,10 +39,10 @@ def _draw_ticket(service: Service, now: datetime, threshold: int) -> Ticket:
     minute, two = adapt(now - MINUTE), adapt(now - 2 * MINUTE)
     with connection.cursor() as cursor:
         cursor.execute(
-            _DRAW,
+            _DRAW + rows.returning("number, before"),
             [service.pk, adapt(now), minute, minute, two, minute, two, threshold, minute],
         )
-        number, before = cursor.fetchone()
+        number, before, *_ = cursor.fetchone()
     return Ticket(number, before)
 
 

@@ -63,7 +63,7 @@ def _next_number(series: str) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} AS counter (series, last) VALUES (%s, 1) "  # noqa: S608
-            "ON CONFLICT (series) DO UPDATE SET last = counter.last + 1 RETURNING last",
+            f"ON CONFLICT (series) DO UPDATE SET last = counter.last + 1 {rows.returning('last')}",
             [series],
         )
         number: int = cursor.fetchone()[0]
