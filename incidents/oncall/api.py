@@ -18,7 +18,7 @@ from incidents.core.api.base import HouseViewSet, Instant, Nothing, Strict, name
 from incidents.core.api.shapes import PersonOut
 from incidents.core.errors import Forbidden
 from incidents.oncall import services
-from incidents.oncall.models import Override, Participant, Rotation, Schedule, Weekday
+from incidents.oncall.models import Override, Participant, Rotation, Schedule
 from incidents.timers import clock
 
 ROSTER_BY_DEFAULT, LONGEST_ROSTER = timedelta(days=14), timedelta(days=366)
@@ -84,8 +84,8 @@ class CreateSchedule(Strict):
 
 class SetRotation(Strict):
     kind = serializers.ChoiceField(choices=Rotation.Kind.choices)
-    handover_weekday = serializers.ChoiceField(
-        choices=Weekday.choices, required=False, help_text="0 is Monday; of a weekly rotation."
+    handover_weekday = serializers.IntegerField(
+        min_value=0, max_value=6, required=False, help_text="0 is Monday; of a weekly rotation."
     )
     handover_time = serializers.TimeField(help_text="In the schedule's time zone.")
     starts_on = serializers.DateField()

@@ -1,9 +1,8 @@
 """Whatever a monitor sends: never a 500, and what is accepted is there.
 
-1,000 by default; TOCSIN_BODIES=20000 by hand. TOCSIN_BODIES_SEED repeats a run.
+1,000 by default, 20,000 in the full run (or TOCSIN_BODIES). PROOF_SEED repeats a run.
 """
 
-import os
 import random
 from collections import Counter
 
@@ -14,12 +13,13 @@ from incidents.alerts.models import Alert
 from incidents.core.models import Incident
 from tests.alerts.conftest import source  # noqa: F401
 from tests.hostile.bodies import make
+from tests.hostile.size import many, seed
 from tests.proof.report import note
 
 pytestmark = pytest.mark.django_db
 
-BODIES = int(os.environ.get("TOCSIN_BODIES", "1000"))
-SEED = int(os.environ.get("TOCSIN_BODIES_SEED", "0")) or random.SystemRandom().randrange(10**9)
+BODIES = many("TOCSIN_BODIES", usual=1_000, full=20_000)
+SEED = seed()
 
 
 def test_every_body_is_answered_and_every_valid_one_is_stored(source, clock):  # noqa: F811

@@ -1,9 +1,8 @@
 """Strangers at the API: schemathesis makes requests of its schema, right and wrong ones.
 
-About 500 by default; TOCSIN_API_CASES=10000 by hand. TOCSIN_API_SEED repeats a run.
+About 500 by default, 10,000 in the full run (or TOCSIN_API_CASES). PROOF_SEED repeats a run.
 """
 
-import os
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +11,9 @@ from typing import Any
 import hypothesis
 import pytest
 import schemathesis
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, connection
 from hypothesis import HealthCheck, Phase
 from hypothesis.errors import Unsatisfiable
 from hypothesis.stateful import run_state_machine_as_test
@@ -22,12 +23,13 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from incidents.core import services as core
 from tests.api.conftest import *  # noqa: F403  # one of everything, one person of every role
+from tests.hostile.size import many, seed
 from tests.proof.report import note
 
 pytestmark = pytest.mark.django_db
 
-CASES = int(os.environ.get("TOCSIN_API_CASES", "500"))
-SEED = int(os.environ.get("TOCSIN_API_SEED", "0")) or random.SystemRandom().randrange(10**9)
+CASES = many("TOCSIN_API_CASES", usual=500, full=10_000)
+SEED = seed()
 VISIT = 10  # requests
 MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
 # Not of the shape: only the house knows what there is, and which moments make sense.
@@ -75,7 +77,7 @@ class Strangers:
         figure = f"{len(self.failures)} in {self.sent} requests"
         note(check, figure, "0 faults", met=not self.failures, seed=SEED)
         assert not self.failures, "\n\n".join(
-            [f"{len(self.failures)} kinds of failures, TOCSIN_API_SEED={SEED}"]
+            [f"{len(self.failures)} kinds of failures, PROOF_SEED={SEED}"]
             + [f"{kind} {where}\n{told}" for (kind, where), told in self.failures.items()]
         )
 
@@ -120,7 +122,15 @@ CHECKS: dict[str, Any] = {
 
 @pytest.fixture
 def schema(world):
-    return schemathesis.openapi.from_wsgi("/api/schema/?format=json", get_wsgi_application())
+    """Of the real WSGI application, in this process and in the transaction of the test."""
+    for signal in [request_started, request_finished]:
+        signal.disconnect(close_old_connections)  # as Django's own test client does
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:  # making up what to send takes its time
+            cursor.execute("SET idle_in_transaction_session_timeout = 0")
+    yield schemathesis.openapi.from_wsgi("/api/schema/?format=json", get_wsgi_application())
+    for signal in [request_started, request_finished]:
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture
