@@ -99,7 +99,7 @@ def outside() -> Iterator[tuple[str, list[float]]]:
             """Quiet."""
 
     server = HTTPServer(("127.0.0.1", 0), Listener)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/alive", asked
     server.shutdown()
     server.server_close()

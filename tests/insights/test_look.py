@@ -252,7 +252,7 @@ def outside(settings):
             """Quiet."""
 
     server = HTTPServer(("127.0.0.1", 0), Listener)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
     settings.HEARTBEAT_URL = f"http://127.0.0.1:{server.server_port}/ping/secret"
     settings.WEBHOOK_ALLOW_PRIVATE = True
     yield asked

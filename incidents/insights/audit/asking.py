@@ -128,7 +128,8 @@ INVARIANTS = [
         "I2",
         "no silent incident",
         "An open incident that nobody has is going to ask somebody, or the last resort knows.",
-        "Escalate or page somebody from the incident's page now; look for quarantined timers.",
+        "Escalate or page somebody from the incident's page now; set LAST_RESORT where it is "
+        "missing; look for quarantined timers.",
         silent,
     ),
     Invariant(
