@@ -357,8 +357,7 @@ class Provider:
 
     def forget(self) -> None:
         """A clean ledger and good manners, for the next test."""
-        for manner in [*self._of_path.values(), self.manner]:
-            manner.over.set()
+        self._let_go()
         self._of_path, self.manner, self.listener = {}, Manner(), None
         self.ledger = []
 
@@ -367,12 +366,16 @@ class Provider:
         eventually(lambda: len(self.ledger) >= count, within=within)
         return list(self.ledger)
 
+    def _let_go(self) -> None:
+        for manner in [*self._of_path.values(), self.manner]:
+            manner.over.set()
+
     def _behave(self, manner: Manner) -> None:
         before, self.manner = self.manner, manner
         before.over.set()
 
     def close(self) -> None:
-        self.forget()
+        self._let_go()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

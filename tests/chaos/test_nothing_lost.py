@@ -199,12 +199,15 @@ def test_a_worker_killed_after_sending_repeats_under_the_same_key(house):
 
 def test_the_late_mark_of_a_sender_that_slept_is_refused(house):
     house.start_web()
+    other = house.start("clock")
+    eventually(lambda: beats(house, other.pid), within=PATIENCE)
+    os.kill(other.pid, signal.SIGSTOP)
     sleeper = house.start("worker", failpoints="send.after_body=stop")
     assert house.alert("disk-full", "calm-0").status_code == 202
     eventually(lambda: state_of(sleeper.pid) == "T", within=PATIENCE)
     first = house.wire.calls("calm-0-a")
 
-    house.start("worker")
+    os.kill(other.pid, signal.SIGCONT)
     marked = "SELECT state, sent_at, provider_id, ended_at, lease FROM notifications_delivery"
     eventually(lambda: house.ask(marked)[0][0] == "sent", within=PATIENCE)
     before = house.ask(marked)

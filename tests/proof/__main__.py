@@ -65,7 +65,13 @@ def _run(run: Run, log: Path) -> tuple[list[dict[str, Any]], bool]:
         inherited = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
         ended = subprocess.run(
             [python(), *run.arguments],
-            env={**inherited, **run.environment, "TOCSIN_PROOF": str(file)},
+            env={
+                **inherited,
+                **run.environment,
+                "TOCSIN_PROOF": str(file),
+                # Histories and logs of processes stay beside the output.
+                "PYTEST_ADDOPTS": f"--basetemp={log.with_suffix('')}",
+            },
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -1,14 +1,20 @@
+import os
+import sys
+import time
 import warnings
 from typing import Any
 
 from celery import beat, signals
 from celery.exceptions import SecurityWarning
+from celery.platforms import EX_FAILURE
 from django.core.management.base import BaseCommand, CommandParser
 
 from config.alarm import OwnAlarm
 from config.celery import app
 from incidents.notifications import engine as outbox
 from incidents.timers import heart
+
+PAUSE_SECONDS = 1.0
 
 
 class Command(BaseCommand):
@@ -51,4 +57,8 @@ class Command(BaseCommand):
         worker.start()
         alarm.stop()
         outbox.shutdown(wait=True)
+        if worker.exitcode == EX_FAILURE:
+            # Celery gave up, as it does when the broker goes away in the wrong moment. We do not.
+            time.sleep(PAUSE_SECONDS)
+            os.execv(sys.executable, sys.orig_argv)  # noqa: S606 (ourselves)
         raise SystemExit(worker.exitcode)
