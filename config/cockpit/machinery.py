@@ -153,7 +153,10 @@ def _found(last: AuditRun | None, now: datetime, *, runs: bool) -> list[str]:
         return []
     if now - last.at > STALE:
         return [f"The auditor has not looked for {span(now - last.at)}."]
-    return [f"The audit: {fault}" for fault in last.faults]
+    found = [f"The audit: {fault}" for fault in last.faults]
+    if last.heartbeat.startswith("failed"):
+        found.append(f"The outgoing heartbeat {last.heartbeat}")
+    return found
 
 
 def _watched(last: AuditRun | None, now: datetime) -> str:

@@ -344,6 +344,15 @@ def test_what_the_audit_found_is_red_and_says_what_to_do(now_piece, policy, serv
     )
 
 
+def test_a_heartbeat_that_does_not_leave_is_told(
+    now_piece, policy, service, audited, settings, clock
+):
+    settings.HEARTBEAT_URL = "http://127.0.0.1:1/alive"
+    audited(minutes=2)
+
+    assert "Trouble: The outgoing heartbeat failed: A webhook is an https:// address" in now_piece()
+
+
 def test_an_auditor_that_sleeps_is_trouble(now_piece, policy, service, audited, beating, clock):
     audited()
     clock.forward(minutes=4)
