@@ -43,7 +43,8 @@ def main() -> int:
         alone = _made(home, options.steps, options.engines)
         ((wrong,),) = home.ask(CONSISTENT)
         home.do(LATER % options.later)
-        home.do("ANALYZE timers_timer")
+        home.do("VACUUM ANALYZE")
+        home.do("CHECKPOINT")
         crowded = _made(home, options.steps, options.engines)
     report = Report("Engine")
     report.add(
