@@ -48,9 +48,10 @@ class House:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.known: dict[str, str] = {}
 
-    def build(self, *, timeout: float = 300.0) -> None:
+    def build(self, *, timeout: float = 300.0, storm_threshold: int = 0) -> None:
         """Migrate and make the organisation; `timeout`: seconds for each level to answer."""
-        answer = self.run("-m", "tests.bench.seed", self.wire.url, str(timeout))
+        facts = (self.wire.url, str(timeout), str(storm_threshold))
+        answer = self.run("-m", "tests.bench.seed", *facts)
         self.known = json.loads(answer)
 
     def run(self, *arguments: str) -> str:

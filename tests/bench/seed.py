@@ -1,7 +1,8 @@
-"""Fills a benchmark's database through verbs: `python -m tests.bench.seed URL`.
+"""Fills a benchmark's database through verbs: `python -m tests.bench.seed URL SECONDS THRESHOLD`.
 
 An organisation as many have it: who is on call is asked first, then the managers. The people are
-webhooks of the provider at URL. Prints what the load generator needs, as JSON.
+webhooks of the provider at URL, each level has SECONDS to answer, and more than THRESHOLD new
+alerts of a service within a minute are a storm. Prints what the load generator needs, as JSON.
 """
 
 import json
@@ -27,7 +28,7 @@ def build(
 ) -> dict[str, str]:
     """Two teams, each with a service, a schedule, a policy and a source."""
     call_command("migrate", verbosity=0, interactive=False)
-    # Here every new alert is to be an incident of its own; storms are another matter.
+    # 0: every new alert is to be an incident of its own; storms are another matter.
     Organisation.objects.update_or_create(pk=1, defaults={"storm_threshold": storm_threshold})
     core.ensure_default_runbook()
     admin = User.objects.create_superuser("admin", "admin@example.org", "not-a-secret")
@@ -80,5 +81,9 @@ def person(name: str, owner: Team, wire: str) -> User:
 
 
 if __name__ == "__main__":
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 300.0
-    sys.stdout.write(json.dumps(build(sys.argv[1], timeout=timedelta(seconds=seconds))))
+    made = build(
+        sys.argv[1],
+        timeout=timedelta(seconds=float(sys.argv[2])),
+        storm_threshold=int(sys.argv[3]),
+    )
+    sys.stdout.write(json.dumps(made))
