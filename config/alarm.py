@@ -4,18 +4,16 @@ Its beat may have died, the broker may be away or may have forgotten everything:
 hears nothing, and says nothing either. The rows are the truth, so it can look into them itself.
 """
 
-import logging
 import threading
 import time
 from typing import Any
 
-from django.db import close_old_connections, connections
+from django.db import connections
 
 from config.auditor import Auditor
+from config.rounds import do_each
 from incidents.notifications import tasks as outbox
 from incidents.timers import tasks as timers
-
-logger = logging.getLogger(__name__)
 
 EVERY = 1.0  # seconds
 PATIENCE = 3.0  # Beats come every second; several workers share them.
@@ -46,12 +44,5 @@ class OwnAlarm:
         while not self._stopped.wait(EVERY):
             if time.monotonic() - self._heard < PATIENCE:
                 continue
-            try:
-                close_old_connections()
-                timers.tick()
-                outbox.dispatch()
-                self._auditor.now_and_then()
-            except Exception:
-                # Whatever it is, the next second this loop has to be there.
-                logger.exception("Unable to do what is due; trying again")
+            do_each(timers.tick, outbox.dispatch, self._auditor.now_and_then)
         connections.close_all()

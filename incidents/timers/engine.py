@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from django.apps import apps
 from django.conf import settings
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import F
 
 from incidents.timers import clock, failpoints, heart
@@ -130,7 +130,7 @@ def _run(claimed: Sequence[Timer]) -> None:
     except Exception as error:
         if len(claimed) == 1:
             logger.exception("Unable to handle timer %s", claimed[0])
-            _push_back(claimed[0], error)
+            _push_back_guarded(claimed[0], error)
             return
         logger.warning("A batch of %d timers is repeated one by one: %r", len(claimed), error)
         for timer in claimed:
@@ -217,6 +217,27 @@ def _quarantine(timer: Timer, now: datetime) -> None:
     )
     logger.error("Timer %s is quarantined: %s", timer, reason)
     timer_failed.send(Timer, timer=timer, reason=reason)
+
+
+def _push_back_guarded(timer: Timer, error: Exception) -> None:
+    """Where even that fails, it is tried again after its lease; those behind it need not wait.
+
+    Not so while the database is away: then nothing works, and the next tick begins anew.
+    """
+    try:
+        _push_back(timer, error)
+    except Exception:
+        if not _is_database_there():
+            raise
+        logger.exception("Unable to push timer %s back", timer)
+
+
+def _is_database_there() -> bool:
+    try:
+        connection.ensure_connection()
+        return connection.is_usable()
+    except Exception:
+        return False
 
 
 @transaction.atomic

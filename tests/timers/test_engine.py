@@ -325,3 +325,48 @@ def _tick_once():
         engine._run(engine._claim(suspects=False))
     finally:
         connection.close()
+
+
+def test_a_timer_that_cannot_even_be_pushed_back_stops_no_other(rings, team, clock, monkeypatch):
+    def fail(_due, *, now):
+        raise RuntimeError("poison")
+
+    def refuse(**_):
+        raise RuntimeError("nobody can be told either")
+
+    monkeypatch.setattr(engine, "FAILURES_TO_ANNOUNCE", 1)
+    engine.register("test.poison", model="incidents.Team", handle=fail)
+    timer_failed.connect(refuse)
+    try:
+        services.schedule("test.poison", team, due_at=clock.at - timedelta(seconds=1))
+        services.schedule("test.ring", team, due_at=clock.at)
+
+        engine.tick()
+    finally:
+        timer_failed.disconnect(refuse)
+
+    assert rings == [("Payments", "")]
+    poison = Timer.objects.get(kind="test.poison")
+    assert (poison.state, poison.attempts) == (Timer.State.PENDING, 1)  # due again after its lease
+
+
+def test_while_the_database_is_away_it_does_not_try_each_timer(rings, team, clock, monkeypatch):
+    tries = []
+
+    def fail(_due, *, now):
+        tries.append(1)
+        raise RuntimeError("connection lost")
+
+    def refuse(*_args):
+        raise RuntimeError("connection refused")
+
+    monkeypatch.setattr(engine, "_push_back", refuse)
+    monkeypatch.setattr(engine, "_is_database_there", lambda: False)
+    engine.register("test.poison", model="incidents.Team", handle=fail)
+    for key in "abc":
+        services.schedule("test.poison", team, due_at=clock.at, key=key)
+
+    with pytest.raises(RuntimeError, match="connection refused"):
+        engine.tick()
+
+    assert len(tries) == 2  # the batch, and the first of it

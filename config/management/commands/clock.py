@@ -1,17 +1,14 @@
-import logging
 import queue
 import signal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import close_old_connections
 
 from config.auditor import Auditor
+from config.rounds import do_each
 from incidents.notifications import engine as outbox
 from incidents.timers import engine as timers
 from incidents.timers import heart
-
-logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -37,14 +34,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _frame: stop.put(number))
         while not _asked_within(stop, every):
-            try:
-                close_old_connections()
-                timers.tick()
-                outbox.dispatch()
-                auditor.now_and_then()
-            except Exception:
-                # Whatever it is, the next second this loop has to be there.
-                logger.exception("Unable to do what is due; trying again")
+            do_each(timers.tick, outbox.dispatch, auditor.now_and_then)
         outbox.shutdown(wait=True)
 
 
