@@ -26,6 +26,7 @@ def reach(name: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     elif action == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
+        time.sleep(0.1)  # Another thread may have taken the signal: this one goes no further.
     elif action.startswith("sleep:"):
         time.sleep(float(action.removeprefix("sleep:")))
     elif action == "raise":

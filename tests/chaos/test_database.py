@@ -99,7 +99,7 @@ IDLE_IN_TRANSACTION = (
 
 def test_connections_that_break_in_the_middle_lose_nothing(house, seed, rng):
     """Each connection to the database is reset after so many bytes, again and again."""
-    count = size(300, 40)
+    count = size(300, 25)
     with proxy(house.db.port) as line:
         house.environment |= through(house, line)
         house.start_web()
@@ -135,7 +135,7 @@ def test_a_worker_that_nobody_wakes_looks_by_itself(house):
     worker = house.start("worker", "--no-beat")
     assert house.alert("disk-full", "quick-0").status_code == 202
 
-    eventually(lambda: house.wire.calls("last-resort"), within=PATIENCE)
+    eventually(lambda: house.last_resorts(), within=PATIENCE)
     eventually(lambda: house.wire.calls("quick-0-a") and house.wire.calls("quick-0-b"), within=60)
     assert [len(house.wire.calls(f"quick-0-{who}")) for who in "ab"] == [1, 1]
     assert beats(house, worker.pid)
@@ -143,7 +143,7 @@ def test_a_worker_that_nobody_wakes_looks_by_itself(house):
 
 def test_two_hours_of_downtime_make_one_step_each(house):
     """500 open incidents, whose steps came due in these two hours: 500 pages at return."""
-    count = size(500, 120)
+    count = size(500, 50)
     house.start_web()
     copies(house, count, "now() - copy.number * interval '14 s'")
     house.tell("UPDATE timers_timer SET due_at = now() - interval '2 h' WHERE due_at > now()")
@@ -163,7 +163,7 @@ def test_two_hours_of_downtime_make_one_step_each(house):
         met=len(calls) == open_incidents,
     )
     assert len(calls) == open_incidents
-    assert not house.wire.calls("last-resort")
+    assert not house.last_resorts()
 
 
 ON_THE_WAY = "SELECT 1 FROM notifications_delivery WHERE state IN ('pending', 'sending') LIMIT 1"

@@ -28,7 +28,7 @@ def start_engines(house: Installation, workers: int) -> None:
 
 
 def test_each_of_many_due_timers_takes_effect_once(house):
-    count = size(10_000, 1_000)
+    count = size(10_000, 400)
     house.start_web()
     copies(house, count, "now() + interval '1 hour'")
     start_engines(house, workers=3)
@@ -57,7 +57,7 @@ def test_each_of_many_due_timers_takes_effect_once(house):
 
 
 def test_an_acknowledgement_races_a_due_step(house, seed, rng):
-    count, threads, pace = size(1_000, 100), 6, 0.06
+    count, threads, pace = size(1_000, 60), 6, 0.06
     house.start_web()
     start_engines(house, workers=1)
     copies(house, count, f"now() + interval '6 s' + copy.number * interval '{pace} s'")

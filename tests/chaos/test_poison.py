@@ -24,8 +24,8 @@ def test_a_message_whose_words_cannot_be_made_is_told_to_the_last_resort(house):
     began = time.time()
 
     assert answer.status_code == 202, answer.text
-    eventually(lambda: house.wire.calls("last-resort"), within=PATIENCE)
-    took = house.wire.calls("last-resort")[0].at - began
+    eventually(lambda: house.last_resorts(), within=PATIENCE)
+    took = house.last_resorts()[0].at - began
     note("A message template that raises", f"last resort in {took:.1f} s", "≤ 10 s", met=took <= 10)
     assert took <= size(10, 30)
     assert house.wire.calls("calm-0-a") == []
@@ -45,14 +45,14 @@ def test_a_timer_that_kills_its_engine_is_put_away_at_the_third_time(house):
     deaths = 0
     engine = house.start("clock", failpoints=kill)
     deadline = time.monotonic() + PATIENCE
-    while not house.wire.calls("last-resort") and time.monotonic() < deadline:
+    while not house.last_resorts() and time.monotonic() < deadline:
         if engine.poll() is not None:
             assert engine.returncode == -signal.SIGKILL
             deaths += 1
             engine = house.start("clock", failpoints=kill)
         time.sleep(0.05)
 
-    told = [call.json()["data"]["incident"] for call in house.wire.calls("last-resort")]
+    told = [call.json()["data"]["incident"] for call in house.last_resorts()]
     states = house.ask(
         "SELECT state FROM timers_timer WHERE kind = 'escalation.step' AND subject_id = %s "
         "ORDER BY id",
@@ -90,8 +90,8 @@ def test_people_and_policies_change_in_mid_escalation(house):
         )
 
     eventually(lambda: house.wire.calls("calm-2-a"), within=PATIENCE)  # As the policy says now.
-    eventually(lambda: house.wire.calls("last-resort"), within=PATIENCE)
-    told = [call.json()["data"]["incident"] for call in house.wire.calls("last-resort")]
+    eventually(lambda: house.last_resorts(), within=PATIENCE)
+    told = [call.json()["data"]["incident"] for call in house.last_resorts()]
     note(
         "A person deactivated and a policy edited in mid-escalation",
         "the next one asked, the last resort told",

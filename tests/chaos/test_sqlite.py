@@ -29,7 +29,7 @@ def house(servers, tmp_path):
 
 
 def test_sqlite_takes_it_from_eight_threads_while_processes_are_killed(house, seed, rng):
-    count, kills = size(20_000, 800), size(50, 5)
+    count, kills = size(20_000, 500), size(50, 4)
     ledger = house.folder / "ledger.jsonl"
     command = [sys.executable, "-m", "tests.chaos.hammer"]
     command += [house.known["sources"]["quick-1"], str(count), str(ledger)]
