@@ -31,7 +31,7 @@ def test_engines_whose_clock_is_an_hour_off_are_neither_early_nor_late(house):
     posted = time.time()
     for world in ["quick-0", "calm-0", "calm-1", "calm-2"]:
         assert house.alert("down", world).status_code == 202
-    eventually(lambda: house.last_resorts(), within=PATIENCE)
+    eventually(house.last_resorts, within=PATIENCE)
 
     first, second = (house.wire.calls(f"quick-0-{who}")[0].at - posted for who in "ab")
     note(

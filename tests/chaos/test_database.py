@@ -135,7 +135,7 @@ def test_a_worker_that_nobody_wakes_looks_by_itself(house):
     worker = house.start("worker", "--no-beat")
     assert house.alert("disk-full", "quick-0").status_code == 202
 
-    eventually(lambda: house.last_resorts(), within=PATIENCE)
+    eventually(house.last_resorts, within=PATIENCE)
     eventually(lambda: house.wire.calls("quick-0-a") and house.wire.calls("quick-0-b"), within=60)
     assert [len(house.wire.calls(f"quick-0-{who}")) for who in "ab"] == [1, 1]
     assert beats(house, worker.pid)

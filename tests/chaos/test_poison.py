@@ -24,7 +24,7 @@ def test_a_message_whose_words_cannot_be_made_is_told_to_the_last_resort(house):
     began = time.time()
 
     assert answer.status_code == 202, answer.text
-    eventually(lambda: house.last_resorts(), within=PATIENCE)
+    eventually(house.last_resorts, within=PATIENCE)
     took = house.last_resorts()[0].at - began
     note("A message template that raises", f"last resort in {took:.1f} s", "≤ 10 s", met=took <= 10)
     assert took <= size(10, 30)
@@ -90,7 +90,7 @@ def test_people_and_policies_change_in_mid_escalation(house):
         )
 
     eventually(lambda: house.wire.calls("calm-2-a"), within=PATIENCE)  # As the policy says now.
-    eventually(lambda: house.last_resorts(), within=PATIENCE)
+    eventually(house.last_resorts, within=PATIENCE)
     told = [call.json()["data"]["incident"] for call in house.last_resorts()]
     note(
         "A person deactivated and a policy edited in mid-escalation",
