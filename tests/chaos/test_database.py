@@ -147,7 +147,7 @@ def test_two_hours_of_downtime_make_one_step_each(house):
     house.start_web()
     copies(house, count, "now() - copy.number * interval '14 s'")
     house.tell("UPDATE timers_timer SET due_at = now() - interval '2 h' WHERE due_at > now()")
-    open_incidents = house.ask("SELECT count(*) FROM incidents_incident")[0][0]
+    open_incidents = house.ask("SELECT count(*) FROM incidents_incident WHERE NOT is_drill")[0][0]
     house.start("worker")
     house.start("clock")
 
