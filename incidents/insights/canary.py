@@ -60,7 +60,8 @@ def look() -> Canary:
     """Two queries."""
     pages = notifications.canary_pages()
     of_canary = Incident.objects.filter(reference=CANARY).values("pk")
-    pending = Timer.objects.pending().filter(kind=ROUND, subject_id__in=of_canary)
+    pending = Timer.objects.pending().filter(kind=ROUND)
+    pending = pending.filter(subject_type=Incident._meta.label_lower, subject_id__in=of_canary)
     due_at = pending.values_list("due_at", flat=True).first()
     since = min((at for at in [pages.waiting_since, due_at] if at is not None), default=None)
     return Canary(pages.arrived_at, since, pages.error)

@@ -59,8 +59,10 @@ def not_over(_scope: Scope) -> Iterator[Offence]:
     for pk, kind, incident in timers.values_list("pk", "kind", "subject_id")[:MOST_OFFENCES]:
         yield Offence(f"timer:{pk}", f"{kind} is to happen to incident {incident}, which is over.")
     # One that was just being sent when it ended may wait for an attempt that will not be made.
-    pages = Delivery.objects.pages().filter(
-        state=Delivery.State.PENDING, attempts=0, incident__status=Status.RESOLVED
+    pages = (
+        Delivery.objects.alive()
+        .pages()
+        .filter(state=Delivery.State.PENDING, attempts=0, incident__status=Status.RESOLVED)
     )
     for page, incident in pages.values_list("pk", "incident_id")[:MOST_OFFENCES]:
         what = f"It is to be paged about incident {incident}, which is over."

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db.models import CharField, Count, Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Cast, Concat
 
-from incidents.core.models import CANARY, Kind, Status, TimelineEntry
+from incidents.core.models import CANARY, Incident, Kind, TimelineEntry
 from incidents.escalation.models import Page
 from incidents.insights.audit.kinds import MOST_OFFENCES, Invariant, Offence, Scope
 from incidents.notifications.models import Attempt, Delivery, Urgency
@@ -62,7 +62,7 @@ def _without_follower() -> Iterator[Offence]:
         state=State.FAILED,
         paging_epoch=F("incident__paging_epoch"),
         recipient__isnull=False,
-        incident__status__in=[status for status in Status if status != Status.RESOLVED],
+        incident__in=Incident.objects.open(),
     ).exclude(cause__startswith="last-resort:")
     family = Delivery.objects.filter(
         incident=OuterRef("incident"),
