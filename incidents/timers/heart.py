@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Count, Max, Q
 
 from incidents.timers import clock
 from incidents.timers.models import Heartbeat
@@ -70,13 +71,11 @@ def beat(name: str) -> None:
 
 def alive(now: datetime) -> dict[str, Pulse]:
     """Every engine by its name, also those of which nothing was heard; one query."""
-    beats: dict[str, list[datetime]] = {name: [] for name in ENGINES}
-    for name, at in Heartbeat.objects.filter(name__in=ENGINES).values_list("name", "at"):
-        beats[name].append(at)
-    return {
-        name: Pulse(name, max(seen, default=None), sum(now - at <= FRESH for at in seen))
-        for name, seen in beats.items()
-    }
+    of_engines = Heartbeat.objects.filter(name__in=ENGINES).order_by().values_list("name")
+    fresh = Count("pk", filter=Q(at__gte=now - FRESH))
+    rows = of_engines.annotate(last=Max("at"), fresh=fresh)
+    heard = {name: Pulse(name, last, many) for name, last, many in rows}
+    return {name: heard.get(name, Pulse(name, None, 0)) for name in ENGINES}
 
 
 def prune() -> int:
