@@ -7,7 +7,7 @@ from typing import Any
 import django_filters
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import exceptions, mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -49,20 +49,54 @@ class LinkIn(serializers.Serializer):
     text = serializers.CharField(required=False)
 
 
+def said(help_text: str = "") -> serializers.CharField:
+    """A text that may as well be missing, null or empty."""
+    return serializers.CharField(
+        required=False, allow_null=True, allow_blank=True, help_text=help_text
+    )
+
+
+LINKS = {
+    "type": ["array", "null"],
+    "items": {
+        "anyOf": [
+            {"type": "string"},
+            {
+                "type": "object",
+                "properties": {"href": {"type": "string"}, "text": {"type": ["string", "null"]}},
+                "required": ["href"],
+            },
+        ]
+    },
+}
+
+
+@extend_schema_field(LINKS)
+class LinksIn(serializers.ListField):
+    """Addresses, or objects of an address and its text."""
+
+
 class SignalIn(serializers.Serializer):
     """Describes what `payload.parse` takes; one of summary and dedup_key is needed."""
 
-    dedup_key = serializers.CharField(required=False, help_text="Same key, same alert.")
-    status = serializers.ChoiceField(choices=Alert.Status.choices, required=False)
-    service = serializers.CharField(required=False, help_text="The slug of a service.")
-    severity = serializers.CharField(
-        required=False, help_text="SEV1 to SEV4, P1 to P5, critical, error, warning, info."
+    also = {
+        "anyOf": [
+            {"required": [name], "properties": {name: {"type": "string", "pattern": "[A-Za-z0-9]"}}}
+            for name in ["summary", "dedup_key"]
+        ]
+    }
+
+    dedup_key = said("Same key, same alert.")
+    status = serializers.ChoiceField(
+        choices=Alert.Status.choices, required=False, allow_null=True, allow_blank=True
     )
-    summary = serializers.CharField(required=False, help_text="One line; cut at 300 characters.")
-    description = serializers.CharField(required=False, help_text="Cut at 6,000 characters.")
-    links = LinkIn(many=True, required=False)
-    labels = serializers.DictField(child=serializers.CharField(), required=False)
-    started_at = serializers.DateTimeField(required=False)
+    service = said("The slug of a service.")
+    severity = said("SEV1 to SEV4, P1 to P5, critical, error, warning, info.")
+    summary = said("One line; cut at 300 characters.")
+    description = said("Cut at 6,000 characters.")
+    links = LinksIn(required=False)
+    labels = serializers.DictField(required=False, allow_null=True)
+    started_at = said("ISO 8601; what is none is told and passed over.")
 
 
 class ReceiptOut(serializers.Serializer):

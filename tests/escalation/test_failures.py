@@ -71,6 +71,17 @@ def test_when_nobody_can_be_delivered_to_the_last_resort_is_told_at_once(declare
     assert Escalation.objects.get().state == Escalation.State.EXHAUSTED
 
 
+def test_an_own_last_resort_that_is_not_reached_gives_way_to_that_of_the_organisation(
+    policy, service, phones, alice
+):
+    core.declare(title="It is down", service=service, severity="SEV1", last_resort=alice)
+    refuse("bob", "alice", "dana")
+
+    settle()
+
+    assert phones.paged() == ["duty"]
+
+
 def test_a_page_given_up_after_the_acknowledgement_asks_nobody_else(declared, phones, alice, bob):
     core.acknowledge(declared, actor=alice)
     escalation.page_person(declared, user=bob, reason="Help", actor=alice)

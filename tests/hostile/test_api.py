@@ -22,6 +22,7 @@ from schemathesis.core.failures import AcceptedNegativeData, Failure, FailureGro
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from incidents.core import services as core
+from incidents.core.models import User
 from tests.api.conftest import *  # noqa: F403  # one of everything, one person of every role
 from tests.hostile.size import many, seed
 from tests.proof.report import note
@@ -39,12 +40,24 @@ ABOUT_THE_HOUSE = {"does_not_exist", "range", "null_characters_not_allowed"}
 class Strangers:
     """Counts what was sent, and keeps the first failure of every kind."""
 
-    def __init__(self, secret: str, known: dict[str, dict[str, list[Any]]]) -> None:
-        self.rng, self.known = random.Random(SEED), known
-        self.headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    def __init__(self, person: User | None, known: dict[str, dict[str, list[Any]]]) -> None:
+        self.rng, self.known, self.person = random.Random(SEED), known, person
+        self.headers: dict[str, str] = {}
+        self.log_in()
         self.sent = 0
         self.answers: Counter[int] = Counter()
         self.failures: dict[tuple[str, str], str] = {}
+
+    def log_in(self) -> None:
+        """Anew also when one of the requests has revoked the token."""
+        if self.person is not None:
+            secret = core.issue_token(self.person, name="t", scope="manage")[1]
+            self.headers = {"Authorization": f"Bearer {secret}"}
+
+    def count(self, status: int) -> None:
+        self.answers[status] += 1
+        if status == 401:
+            self.log_in()
 
     def call(self, case: Any) -> None:
         self.sent += 1
@@ -55,7 +68,7 @@ class Strangers:
             for failure in group.exceptions:
                 self.keep(failure, case)
         else:
-            self.answers[response.status_code] += 1
+            self.count(response.status_code)
 
     def aim(self, case: Any) -> None:
         """At something that there is, more often than not: behind a 404 there is little to see."""
@@ -83,11 +96,11 @@ class Strangers:
 
 
 def is_no_drift(failure: str, case: Any) -> bool:
-    """What a schema cannot say: a filter that is left empty is none, blanks around do not count."""
+    """What a schema cannot say: what is left empty is none, and blanks around do not count."""
     if any(value in {"", None} for value in (case.query or {}).values()):
         return True
     texts = case.body.values() if isinstance(case.body, dict) else ()
-    around = any(isinstance(text, str) and text != text.strip() for text in texts)
+    around = any(isinstance(text, str) and (not text or text != text.strip()) for text in texts)
     return around and "Length" in failure
 
 
@@ -138,9 +151,7 @@ def strangers(world) -> Callable[[str], Strangers]:
     """Callers with the token of one role; nobody has none."""
 
     def find(role: str) -> Strangers:
-        person = world.people[role]
-        secret = core.issue_token(person, name="t", scope="manage")[1] if person else ""
-        return Strangers(secret, known)
+        return Strangers(world.people[role], known)
 
     references = [world.incident, world.identified, world.minor, world.closed]
     known = {
@@ -212,12 +223,12 @@ def test_what_one_answer_gives_opens_the_next(schema, strangers):
 
         def validate_response(self, response, case, **_):
             callers.sent += 1
-            callers.answers[response.status_code] += 1
             try:
                 case.validate_response(response, headers=callers.headers, **CHECKS)
             except FailureGroup as group:
                 for failure in group.exceptions:
                     callers.keep(failure, case)
+            callers.count(response.status_code)
 
     for number in range(max(5, round(CASES * 0.3 / VISIT))):
         # One by one: what it learnt of the answers makes schemathesis do otherwise the next time.

@@ -16,10 +16,12 @@ from tests.simulation.base import people
 from tests.simulation.faults import FAILURES, SEND_POINTS, TICK_POINTS, Bug, Death
 from tests.simulation.organising import Organising
 from tests.simulation.responding import Responding, severities
-from tests.simulation.world import DUTY, SERVICES
+from tests.simulation.world import DUTY, PEOPLE, SERVICES
 
 SECONDS = [1, 5, 7, 30, 60, 300, 600, 1_801, 7_200, 86_400, 3 * 86_400]
 ALARMS = 300
+# What people's addresses end with: theirs at first, further phones, their account's
+NUMBERS = ["", "-1", "-2", "-new", "@example.org", "1@example.org", "2@example.org"]
 LEASES = 7  # seconds, after which nobody who died holds anything
 # Not I2: here the last resort itself fails on purpose.
 AUDITED = {"I1", "I3", "I4", "I5", "I6", "I7", "I10", "I11", "I13"}
@@ -71,7 +73,7 @@ class Simulation(Responding, Organising):
 
     @rule(
         name=people | st.just(DUTY),
-        number=st.sampled_from(["", "-1", "@example.org"]),
+        number=st.sampled_from(NUMBERS),
         failure=st.none() | st.sampled_from(sorted(FAILURES)),
     )
     def provider_fails(self, name, number, failure):
@@ -80,6 +82,14 @@ class Simulation(Responding, Organising):
             self.faults.failing.pop(f"{name}{number}", None)
         else:
             self.faults.failing[f"{name}{number}"] = failure
+
+    @rule(failure=st.none() | st.sampled_from(sorted(FAILURES)))
+    def every_provider_fails(self, failure):
+        """None: all of them work again."""
+        self.faults.failing.clear()
+        if failure is not None:
+            everything = [f"{name}{number}" for name in PEOPLE for number in NUMBERS]
+            self.faults.failing = dict.fromkeys([*everything, DUTY], failure)
 
     @rule(is_broken=st.booleans())
     def asking_has_a_bug(self, is_broken):
@@ -91,9 +101,11 @@ class Simulation(Responding, Organising):
     def nobody_is_silent(self):
         self.check()
 
-    @rule()
-    def somebody_hears_of_everything(self):
-        """Liveness: the duty phone works, nothing else is mended, and time goes on."""
+    @rule(failure=st.none() | st.sampled_from(sorted(FAILURES)))
+    def somebody_hears_of_everything(self, failure):
+        """Liveness: the duty phone works, nothing else is mended or does at all; time goes on."""
+        if failure is not None:
+            self.every_provider_fails(failure)
         self.faults.failing.pop(DUTY, None)
         LastResortAddress.objects.filter(address=DUTY).update(is_active=True)
         for _ in range(ALARMS):
@@ -106,6 +118,8 @@ class Simulation(Responding, Organising):
         invariants.pages_have_their_deliveries()
         silent = self.silent_ones()
         assert not silent, f"nobody ever hears of {silent}: {self._state(silent[0])}"
+
+    somebody_hears_as_well = somebody_hears_too = somebody_hears_of_everything
 
     def ask_the_auditor(self) -> None:
         """The program that looks at the same rows in production knows nothing of this machine."""

@@ -65,12 +65,19 @@ class HouseSchema(AutoSchema):
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
         schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        schema |= getattr(serializer, "also", {})
         if isinstance(serializer, Strict):
             schema["additionalProperties"] = False
             for described in schema.get("properties", {}).values():
                 if described.get("type") == "array":
                     described.setdefault("maxItems", LONGEST_LIST)
         return schema
+
+    def _get_request_body(self, direction: Any = "request") -> Any:
+        body = super()._get_request_body(direction)
+        if body is not None and hasattr(self.get_request_serializer(), "also"):
+            body["required"] = True
+        return body
 
     def _map_serializer_field(
         self, field: Any, direction: Any, bypass_extensions: bool = False
@@ -87,7 +94,8 @@ class HouseSchema(AutoSchema):
             # What drf-spectacular writes allows the empty text, and a sign or a point alone.
             whole, places = field.max_digits - field.decimal_places, field.decimal_places
             fraction = f"[0-9]{{1,{places}}}"
-            schema["pattern"] = f"^-?([0-9]{{1,{whole}}}(\\.{fraction})?|\\.{fraction})$"
+            sign = "" if field.min_value is not None and field.min_value >= 0 else "-?"
+            schema["pattern"] = f"^{sign}([0-9]{{1,{whole}}}(\\.{fraction})?|\\.{fraction})$"
         if "enum" in schema and _may_be_empty(field):
             schema = {**schema, "enum": list(dict.fromkeys([*schema["enum"], ""]))}
         return schema

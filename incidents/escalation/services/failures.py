@@ -20,8 +20,12 @@ def give_up_page(incident: Incident, delivery: Delivery, *, now: datetime) -> No
     """None of this person's addresses works (incident locked).
 
     Where nobody else of the same level was reached or is still being tried, the next step is due
-    now. Whoever asked for this person is told.
+    now. Whoever asked for this person is told. A last resort of the incident's own that is not
+    reached gives way to the organisation's.
     """
+    if delivery.cause.startswith(last_resort.CAUSE):
+        notifications.tell_organisation_instead(delivery)
+        return
     page = Page.objects.of_delivery(delivery).select_related("user", "requested_by").first()
     if page is None:
         return

@@ -20,6 +20,8 @@ from incidents.timers import services as timers
 
 logger = logging.getLogger(__name__)
 
+CAUSE = "last-resort:"
+
 
 def tell(incident: Incident, reason: str, *, severity: str, now: datetime) -> int:
     """Tell the last resort once why this incident has nobody; to how many addresses.
@@ -28,7 +30,7 @@ def tell(incident: Incident, reason: str, *, severity: str, now: datetime) -> in
     """
     return notifications.tell_last_resort(
         incident=incident,
-        cause=f"last-resort:{incident.pk}:{incident.paging_epoch}:{now.isoformat()}",
+        cause=f"{CAUSE}{incident.pk}:{incident.paging_epoch}:{now.isoformat()}",
         subject=wording.subject_of(incident, severity, before="NOBODY ANSWERS: "),
         body=wording.last_resort_body(incident, reason, now),
         links=[wording.incident_link(incident)],

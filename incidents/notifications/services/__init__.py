@@ -31,6 +31,7 @@ from incidents.notifications.services.telling import (
     page_people,
     prune,
     tell_last_resort,
+    tell_organisation_instead,
 )
 from incidents.notifications.transports.base import Link
 
@@ -63,6 +64,7 @@ __all__ = [
     "send_verification",
     "set_rules",
     "tell_last_resort",
+    "tell_organisation_instead",
     "unreachable",
     "verify",
     "vouch_for",

@@ -139,7 +139,7 @@ def tell_last_resort(
 ) -> int:
     """Tell whoever is told when nobody is left; returns to how many addresses.
 
-    That is the incident's own last resort if it has one and that person can be reached; else every
+    That is the incident's own last resort if it has one and that person has an address; else every
     active row and every entry of LAST_RESORT; else, where a mail server is set up, every active
     superuser. 0: there is nobody at all, which the caller must record. `epoch`: where given, void
     once the incident was acknowledged.
@@ -155,13 +155,39 @@ def tell_last_resort(
         epoch=epoch,
         links=links,
     )
-    rows = _to_own_last_resort(letter, now) or [
+    own = _to_own_last_resort(letter, now)
+    if not own:
+        return _to_organisation(letter, now)
+    outbox.insert(own)
+    return len(own)
+
+
+def tell_organisation_instead(delivery: Delivery) -> int:
+    """An incident's own last resort was not reached anywhere: tell that of the organisation.
+
+    `delivery` as it was before it ended; returns to how many addresses it goes now.
+    """
+    letter = Letter(
+        cause=delivery.cause,
+        subject=delivery.subject,
+        body=delivery.body,
+        urgency=Urgency.PAGE,
+        patience=LAST_RESORT_PATIENCE,
+        incident=delivery.incident,
+        epoch=delivery.paging_epoch,
+        links=delivery.as_links,
+    )
+    return _to_organisation(letter, clock.now())
+
+
+def _to_organisation(letter: Letter, now: datetime) -> int:
+    rows = [
         outbox.to_address(letter, address, recipient_key="last-resort", now=now)
         for address in last_resorts() or _superusers()
     ]
     outbox.insert(rows)
     if not rows:
-        logger.critical("There is no last resort to tell: %s", subject)
+        logger.critical("There is no last resort to tell: %s", letter.subject)
     return len(rows)
 
 
