@@ -10,6 +10,7 @@ import logging
 import random
 import threading
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
@@ -48,6 +49,7 @@ def dispatch(*, wait: bool = False) -> int:
     """
     now = clock.now()
     timers.beat("outbox")
+    _relieve()
     if not Delivery.objects.due(now).exists():
         return 0
     count = 0
@@ -71,7 +73,9 @@ def shutdown(*, wait: bool = True) -> None:
     for lane in lanes:
         lane.close(wait=False)
     for lane in lanes:
+        _give_back(lane)
         lane.close(wait=wait)
+        _give_back(lane)
     _heart.stop()
 
 
@@ -105,6 +109,44 @@ def _fill(lane: Lane, now: datetime) -> int:
         lane.filling.release()
 
 
+def _relieve() -> None:
+    """See that nothing waits behind a provider that hangs."""
+    with _making:
+        lanes = [lane for lane in _lanes.values() if lane.waiting]
+    for lane in lanes:
+        if lane.filling.acquire(blocking=False):
+            try:
+                _hand_over_waiting(lane, *lane.room())
+            finally:
+                lane.filling.release()
+
+
+def _hand_over_waiting(lane: Lane, room: int, crowd: Collection[str]) -> int:
+    """What was claimed for slots that did not become free goes to others; how many did."""
+    handed = 0
+    for _ in range(len(lane.waiting)):
+        if handed >= room:
+            break
+        try:
+            parcel = lane.waiting.popleft()
+        except IndexError:  # A thread took it up.
+            break
+        if parcel.provider in crowd:
+            lane.waiting.append(parcel)
+        else:
+            _hand_over(parcel, lane)
+            handed += 1
+    return handed
+
+
+def _give_back(lane: Lane) -> None:
+    """What was claimed and will not be sent here is due again."""
+    while lane.waiting:
+        parcel = lane.waiting.popleft()
+        _heart.release(parcel.delivery.pk, parcel.lease)
+        _let_go(parcel)
+
+
 def _note_rest(lane: Lane, parcels: Sequence[Parcel], room: int, crowd: Collection[str]) -> None:
     """Remember whether something may have been left that a free slot should take up."""
     lane.has_more = bool(crowd) or sum(parcel.takes_slot for parcel in parcels) >= room
@@ -126,6 +168,7 @@ def _job(parcel: Parcel, lane: Lane) -> None:
         while following is not None:
             parcel = following
             elsewhere = _work(parcel)
+            lane.finished()
             _heart.release(parcel.delivery.pk, parcel.lease)
             if elsewhere and not lane.closed:
                 dispatch()
@@ -138,18 +181,26 @@ def _job(parcel: Parcel, lane: Lane) -> None:
 
 def _next(lane: Lane, leaving: str) -> Parcel | None:
     """One more for the thread that asks, and others for the slots that are free beside its own."""
-    if lane.closed or not lane.has_more or not lane.filling.acquire(blocking=False):
+    if lane.closed:
+        return None
+    with suppress(IndexError):
+        return lane.waiting.popleft()
+    if not lane.has_more or not lane.filling.acquire(blocking=False):
         return None
     try:
-        room, crowd = lane.room(leaving=leaving)
+        slots, crowd = lane.room(leaving=leaving)
+        room = slots + (lane.ahead() if slots and not crowd else 0)
         parcels, _ = claims.take(
             lane.urgency, lane.transport, room=room, now=clock.now(), crowd=crowd
         )
         _note_rest(lane, parcels, room, crowd)
+        following = [parcel for parcel in parcels if parcel.takes_slot]
+        for parcel in following[slots:]:
+            _heart.hold(parcel.delivery.pk, parcel.lease)
+            lane.waiting.append(parcel)
     finally:
         lane.filling.release()
-    following = [parcel for parcel in parcels if parcel.takes_slot]
-    for parcel in following[1:]:
+    for parcel in following[1:slots]:
         _hand_over(parcel, lane)
     for parcel in parcels:
         if not parcel.takes_slot:

@@ -11,9 +11,10 @@ import logging
 import threading
 import time
 import uuid
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 SLOTS, RESERVE = 8, 8
 CROWD = SLOTS // 2
+# So long may a claim wait for its slot; the claim of a page is to be on the wire within 0.5 s.
+AHEAD_SECONDS, MOST_AHEAD = 0.15, 32
 # Connecting 3 s and the whole request 10 s: what takes longer is not renewed, but repeated.
 LONGEST_SECONDS = 13.0
 
@@ -50,6 +53,9 @@ class Lane:
         self._pool = ThreadPoolExecutor(
             SLOTS + RESERVE, thread_name_prefix=f"{urgency}-{transport}"
         )
+        # Claimed already, for slots that will be free in a moment: see `ahead`.
+        self.waiting: deque[Any] = deque()
+        self._finished: deque[float] = deque(maxlen=MOST_AHEAD)
         self._busy: Counter[str] = Counter()
         self._counting = threading.Lock()
         self.closed = False
@@ -67,6 +73,17 @@ class Lane:
             return SLOTS - busy.total(), frozenset()
         crowd = frozenset(name for name, slots in busy.items() if name and slots >= CROWD)
         return (SLOTS + RESERVE - busy.total() if crowd else 0), crowd
+
+    def ahead(self) -> int:
+        """How many to claim beside those that there are slots for, as one claim costs as much as
+        many do: what was sent in the last moments will be sent in the next ones. None where
+        nothing gets through, so that nothing is held that could not be sent."""
+        since = time.monotonic() - AHEAD_SECONDS
+        return 0 if self.closed else sum(at >= since for at in tuple(self._finished))
+
+    def finished(self) -> None:
+        """One was sent, or at least answered."""
+        self._finished.append(time.monotonic())
 
     def run(self, job: Callable[[], None], provider: str) -> None:
         """Do `job` in a thread with database connections of its own. RuntimeError when closed."""

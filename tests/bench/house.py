@@ -5,6 +5,7 @@ Everything listens on loopback, is started here, and is gone when the block ends
 
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -69,10 +70,12 @@ class House:
         return done.stdout
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-        """`python …` as a process of its own, until the block ends."""
+        """`python …` as a process of its own, until the block ends or the bench is killed."""
+        setpriv = shutil.which("setpriv")
+        tied = [setpriv, "--pdeathsig", "KILL"] if setpriv else []
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, *arguments],
+                [*tied, sys.executable, *arguments],
                 env={**self.environment, **environment},
                 cwd=ROOT,
                 stdout=log,

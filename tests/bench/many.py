@@ -76,7 +76,7 @@ def tick(sign: str) -> None:
     folder = Path(settings.DATA_DIR)
     Incident.objects.first()  # connected
     (folder / f"ready-{os.getpid()}").touch()
-    while not (folder / sign).exists():
+    while not (folder / sign).exists() and folder.exists():
         time.sleep(0.005)
     idle = 0
     while idle < 3:  # another engine may hold the last ones

@@ -11,11 +11,11 @@ from django.db import connection, connections, transaction
 
 from incidents.core import services as core
 from incidents.core.models import Incident
-from incidents.notifications import claims, engine, services
+from incidents.notifications import claims, engine, lanes, services
 from incidents.notifications.models import Attempt, Delivery
 from incidents.notifications.transports.base import TransportError
 from incidents.timers import clock as house_clock
-from tests.chaos.servers import Manner, eventually
+from tests.chaos.servers import Manner, eventually, provider
 from tests.notifications.conftest import claim, order, page
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
@@ -291,3 +291,48 @@ def test_nothing_new_is_claimed_while_it_shuts_down(incident, bob, reach, receiv
     engine.shutdown(wait=True)
 
     assert engine._lanes == {}
+
+
+def test_what_was_claimed_ahead_goes_around_those_who_hang(
+    service, incident, alice, bob, reach, receiver, settings, monkeypatch
+):
+    """The lane was quick and claimed ahead; then all its slots hang."""
+    settings.WEBHOOK_ALLOW_PRIVATE = True
+    monkeypatch.setattr(lanes.Lane, "ahead", lambda self: 32)
+    with provider() as other:
+        reach(alice, receiver.url, kind="webhook")
+        reach(bob, other.url, kind="webhook")
+        for number in range(9):
+            page(incident, alice, f"first {number}")
+        for number in range(8):
+            page(incident, alice, f"hangs {number}")
+        for number in range(10):
+            page(incident, bob, f"flows {number}")
+        receiver.slow(0.3)
+        engine.dispatch()
+        eventually(lambda: len(receiver.ledger) > 8)
+        receiver.hang()
+
+        eventually(lambda: (engine.dispatch(), len(other.ledger) == 10)[1], within=8, every=0.2)
+
+        receiver.ok()
+        engine.shutdown()
+
+
+def test_what_was_claimed_ahead_is_given_back_when_it_shuts_down(
+    service, alice, reach, receiver, settings, monkeypatch
+):
+    settings.WEBHOOK_ALLOW_PRIVATE = True
+    monkeypatch.setattr(lanes.Lane, "ahead", lambda self: 32)
+    reach(alice, receiver.url, kind="webhook")
+    for number in range(30):
+        page(core.declare(title=f"Outage {number}", service=service), alice)
+    receiver.slow(0.2)
+
+    engine.dispatch()
+    eventually(lambda: len(receiver.ledger) > 8, within=20)
+    engine.shutdown()
+
+    sent = Delivery.objects.filter(state=Delivery.State.SENT).count()
+    assert Delivery.objects.filter(state=Delivery.State.PENDING).count() == 30 - sent
+    assert len(receiver.ledger) == sent
