@@ -20,3 +20,4 @@ class AlertsConfig(AppConfig):
 
         configuration.watch(models.Source, but="last_seen_at")
         entry_recorded.connect(receivers.move_alerts_of_duplicate, kinds={Kind.MERGED})
+        entry_recorded.connect(receivers.bring_alerts_back, kinds={Kind.REOPENED})

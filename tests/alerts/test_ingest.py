@@ -358,6 +358,24 @@ def test_the_alerts_of_a_duplicate_move_to_what_it_was_merged_into(
     assert incident.recovered_at is None  # one of its alerts is still firing
 
 
+def test_the_alerts_of_what_was_no_duplicate_after_all_come_back(
+    send: Send, incident: Incident, bob: User
+) -> None:
+    send()
+    duplicate = Incident.objects.exclude(pk=incident.pk).get()
+    core.merge(duplicate, into=incident, actor=bob)
+
+    core.reopen(duplicate, reason="It is something else", actor=bob)
+    resolved = send(status="resolved")
+
+    assert Alert.objects.get().incident == duplicate
+    assert resolved.json()["incident"] == duplicate.reference
+    duplicate.refresh_from_db()
+    incident.refresh_from_db()
+    assert duplicate.recovered_at is not None
+    assert incident.recovered_at is None
+
+
 def test_a_resolved_alert_of_a_duplicate_makes_no_relapse(
     send: Send, incident: Incident, bob: User
 ) -> None:
