@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 SECONDS = float(os.environ.get("TOCSIN_SIMULATION_SECONDS", "30"))
 SEED = int(os.environ.get("TOCSIN_SIMULATION_SEED", "0")) or random.SystemRandom().randrange(10**9)
 PHASES = [Phase.generate, *([Phase.shrink] if os.environ.get("TOCSIN_SIMULATION_SHRINK") else [])]
-EXAMPLES = 5  # between two looks at the watch
+EXAMPLES = 2  # between two looks at the watch
 
 
 def test_no_incident_is_silent_whatever_happens(caplog):
