@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 
 from incidents.core import services as core
-from incidents.core.models import Incident
+from incidents.core.models import Incident, User
 from incidents.notifications import claims, decisions, outbox
 from incidents.notifications.claims import Parcel
 from incidents.notifications.decisions import Fate
@@ -258,6 +258,9 @@ def _confirm(parcel: Parcel) -> bool:
             pk=OuterRef("incident_id"), paging_epoch=OuterRef("paging_epoch")
         )
         ours = ours.filter(Exists(same))
+    if parcel.delivery.recipient_id is not None:
+        here = User.objects.filter(pk=OuterRef("recipient_id"), is_active=True)
+        ours = ours.filter(Exists(here))
     return ours.update(lease_until=now + settings.DELIVERY_LEASE) == 1
 
 

@@ -85,7 +85,7 @@ def tick(*, limit: int = 5_000) -> int:
     """Make everything happen that is due; returns how many timers were claimed (at most `limit`).
 
     1. Fresh timers are claimed in batches; those that crashed an engine before, one by one.
-    2. A batch that raises is repeated one by one, so that a bad row stops only itself.
+    2. A batch that raises is repeated in halves, so that a bad row stops only itself.
     3. A timer that raises is pushed back with a growing delay.
     """
     claimed = 0
@@ -121,20 +121,31 @@ def _claim(*, suspects: bool) -> list[Timer]:
     return timers
 
 
-def _run(claimed: Sequence[Timer]) -> None:
-    if not claimed:
+def _run(claimed: list[Timer]) -> None:
+    parts = [claimed] if claimed else []
+    while parts:
+        part = parts.pop()
+        try:
+            busy = _handle(part)
+            _release(busy, part[0].claim)
+        except Exception as error:
+            if len(part) == 1:
+                logger.exception("Unable to handle timer %s", part[0])
+                _push_back_guarded(part[0], error)
+            else:
+                logger.warning("A batch of %d timers is repeated in halves: %r", len(part), error)
+                middle = len(part) // 2
+                parts += [part[middle:], part[:middle]]
+        _renew([timer for waiting in parts for timer in waiting])
+
+
+def _renew(waiting: Sequence[Timer]) -> None:
+    """What waits for its turn is not to be taken for a dead engine's."""
+    if not waiting:
         return
-    try:
-        busy = _handle(claimed)
-        _release(busy, claimed[0].claim)
-    except Exception as error:
-        if len(claimed) == 1:
-            logger.exception("Unable to handle timer %s", claimed[0])
-            _push_back_guarded(claimed[0], error)
-            return
-        logger.warning("A batch of %d timers is repeated one by one: %r", len(claimed), error)
-        for timer in claimed:
-            _run([timer])
+    held = Timer.objects.pending().filter(pk__in=[timer.pk for timer in waiting])
+    until = clock.now() + settings.TIMER_LEASE
+    held.filter(claim=waiting[0].claim).update(claimed_until=until)
 
 
 @transaction.atomic

@@ -68,6 +68,18 @@ def test_a_sender_looks_again_before_it_connects(incident, bob, reach, wire):
     assert Delivery.objects.get().state == "cancelled"
 
 
+def test_a_sender_looks_again_whether_the_person_is_still_here(incident, bob, reach, wire):
+    reach(bob, "phone")
+    page(incident, bob)
+    parcel = claim()[0]
+    core.deactivate_person(bob, actor=None)
+
+    engine._send(parcel)
+    post()
+
+    assert [sent for sent in wire.sent if sent.address == "phone"] == []
+
+
 def test_what_kills_its_senders_does_not_kill_for_ever(incident, bob, reach, wire, clock, given_up):
     reach(bob, "phone")
     delivery = page(incident, bob, give_up_after=timedelta(hours=1))

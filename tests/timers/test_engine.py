@@ -142,6 +142,25 @@ class TestATimerThatRaises:
         assert states == {"a": "done", "broken": "pending", "b": "done"}
         assert {key for _, key in rings} == {"a", "b"}
 
+    def test_the_others_of_a_slow_batch_stay_its_engine_s(self, team, clock):
+        free_for_others = []
+
+        def ring(due, *, now):
+            if any(one.timer.key == "broken" for one in due):
+                raise ValueError("this row is bad")
+            clock.forward(seconds=4)
+            waiting = Timer.objects.due(clock.at).exclude(key="broken")
+            free_for_others.extend(waiting.values_list("key", flat=True))
+
+        engine.register("test.ring", model="incidents.Team", handle=ring)
+        for key in ["broken", "a", "b", "c", "d", "e", "f", "g"]:
+            services.schedule("test.ring", team, due_at=clock.at, key=key)
+
+        engine.tick()
+
+        assert free_for_others == []
+        assert Timer.objects.filter(state="done").count() == 7
+
     def test_it_is_pushed_back_with_a_growing_delay(self, team, clock):
         services.schedule("test.ring", team, due_at=clock.at, key="broken")
         delays = []
