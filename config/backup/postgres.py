@@ -12,15 +12,17 @@ from django.db import connection
 
 from config.backup import facts
 from config.backup.archive import BackupError, Manifest
+from incidents.core import configuration, history
 
 FOLDERS = Path("/usr/lib/postgresql")
 # How our settings are called in the environment of PostgreSQL's own programs.
 VARIABLES = {"HOST": "PGHOST", "PORT": "PGPORT", "USER": "PGUSER", "PASSWORD": "PGPASSWORD"}
 OPTIONS = {name: f"PG{name.upper()}" for name in ["sslmode", "sslrootcert", "sslcert", "sslkey"]}
-# The guard of the timeline is put up again by migrate; a table takes its triggers with it.
-_HEAD = """SET statement_timeout = 0; SET lock_timeout = '10s'; SET client_min_messages = warning;
-CREATE OR REPLACE FUNCTION public.tocsin_keep_history() RETURNS trigger LANGUAGE plpgsql
-  AS $$ BEGIN RAISE EXCEPTION 'the timeline is append-only'; END $$;
+# A table takes its triggers with it; the functions that they call have to be there before.
+_HEAD = f"""SET statement_timeout = 0; SET lock_timeout = '10s'; SET client_min_messages = warning;
+SET search_path = public;
+{history.POSTGRES_FUNCTION}
+{configuration.POSTGRES_FUNCTION}
 """
 _COUNTED = """DO $$ DECLARE found bigint; BEGIN
   SELECT count(*) INTO found FROM public."{table}";

@@ -33,7 +33,7 @@ _latest: tuple[Stamp | None, Memory] = (None, {})
 _settled: ContextVar[Memory | None] = ContextVar("settled", default=None)
 
 # No trigger names a column that a later migration may want to change.
-_POSTGRES_FUNCTION = """
+POSTGRES_FUNCTION = """
 CREATE OR REPLACE FUNCTION tocsin_configuration_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_NARGS = 1 AND TG_OP = 'UPDATE' AND to_jsonb(OLD) - TG_ARGV[0] = to_jsonb(NEW) - TG_ARGV[0]
@@ -43,7 +43,7 @@ BEGIN
   INSERT INTO {changes} (token) VALUES (floor(random() * 2147483647)::bigint);
   RETURN NULL;
 END $$;
-"""
+""".replace("{changes}", ConfigurationChange._meta.db_table)
 _POSTGRES = """
 DROP TRIGGER IF EXISTS {table}_changed ON {table};
 CREATE TRIGGER {table}_changed AFTER INSERT OR DELETE OR UPDATE ON {table}
@@ -115,7 +115,7 @@ def install_triggers(*, using: str = "default", **_: Any) -> None:
         return
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(_POSTGRES_FUNCTION.format(changes=changes))
+            cursor.execute(POSTGRES_FUNCTION)
         for model, but in _watched.items():
             table = model._meta.db_table
             if table not in existing:

@@ -13,7 +13,7 @@ from django.db.backends.signals import connection_created
 
 TABLES = ["incidents_timelineentry"]
 
-_POSTGRES = """
+POSTGRES_FUNCTION = """
 CREATE OR REPLACE FUNCTION tocsin_keep_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF current_setting('tocsin.history_open', true) = 'on' THEN
@@ -45,7 +45,7 @@ def install_guards(*, using: str = "default", **_: Any) -> None:
     existing = set(connection.introspection.table_names())
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(_POSTGRES)
+            cursor.execute(POSTGRES_FUNCTION)
         for table in TABLES:
             if table not in existing:
                 continue

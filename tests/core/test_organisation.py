@@ -12,7 +12,13 @@ from tests.factories import MembershipFactory, TeamFactory, UserFactory
 pytestmark = pytest.mark.django_db
 
 PAGE = "admin:incidents_organisation_change"
-FACTS = {"name": "Example Ltd", "timezone": "Europe/Berlin", "country": "DE", "subdivision": ""}
+FACTS = {
+    "name": "Example Ltd",
+    "timezone": "Europe/Berlin",
+    "country": "DE",
+    "subdivision": "",
+    "storm_threshold": "10",
+}
 
 
 @pytest.fixture
