@@ -158,13 +158,16 @@ def after_failure(
 ) -> datetime | None:
     """When to try again; None: give up now. `jitter` is a random number from 0 to 1.
 
-    A wish of the other side to be left alone is honoured if it ends before `give_up_at`.
+    A wish of the other side to be left alone is honoured if it ends before `give_up_at`. A page is
+    tried at its end; what can wait keeps its own growing pause as well, for a day of tries every
+    few seconds helps nobody.
     """
     if permanent:
         return None
+    pauses = PAGE_PAUSES if is_page else MESSAGE_PAUSES
+    pause = pauses[min(attempts, len(pauses)) - 1] * jitter
     if retry_after is not None:
-        again = now + timedelta(seconds=min(max(retry_after, 1.0), 86_400.0))
-    else:
-        pauses = PAGE_PAUSES if is_page else MESSAGE_PAUSES
-        again = now + pauses[min(attempts, len(pauses)) - 1] * jitter
+        wish = timedelta(seconds=min(max(retry_after, 1.0), 86_400.0))
+        pause = wish if is_page else max(wish, pause)
+    again = now + pause
     return again if again < give_up_at else None

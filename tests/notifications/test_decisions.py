@@ -157,6 +157,14 @@ def test_it_honours_a_wish_to_be_left_alone_that_ends_in_time():
     assert after(retry_after=90.0) == NOW + 1.5 * MINUTE
 
 
+def test_what_can_wait_keeps_its_own_pause_whatever_is_asked_for():
+    day = NOW + timedelta(days=1)
+    wish = {"retry_after": 20.0, "attempts": 3, "jitter": 1.0, "give_up_at": day}
+
+    assert after(is_page=False, **wish) == NOW + 30 * MINUTE
+    assert after(is_page=True, **wish) == NOW + timedelta(seconds=20)
+
+
 def test_it_never_hammers_whoever_asks_to_wait_for_nothing():
     assert after(retry_after=0.0) == NOW + timedelta(seconds=1)
 
