@@ -4,10 +4,14 @@ Engines on several hosts must agree on what is due, so the database's clock deci
 that is the clock of this one host. Tests move time by hand.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db import connection
+
+from incidents.timers.prepared import prepared
 
 
 class VirtualClock:
@@ -36,13 +40,26 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def now_and(columns: str) -> tuple[datetime, tuple[Any, ...]]:
-    """The present instant and what `SELECT <columns>` gives, in one statement."""
-    asks_database = _virtual is None and connection.vendor == "postgresql"
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {'clock_timestamp(), ' if asks_database else ''}{columns}")
+def now_and(columns: str, params: Sequence[Any] = ()) -> tuple[datetime, tuple[Any, ...]]:
+    """The present instant and what `SELECT <columns>` gives, in one statement.
+
+    PostgreSQL plans it once for each connection: it is asked before every single page.
+    """
+    if _virtual is not None or connection.vendor != "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {columns}", params)
+            return now(), cursor.fetchone()
+    with prepared() as cursor:
+        cursor.execute(_with_clock(columns), params)
         row = cursor.fetchone()
-    return (row[0].astimezone(UTC), row[1:]) if asks_database else (now(), row)
+    return row[0].astimezone(UTC), row[1:]
+
+
+@cache
+def _with_clock(columns: str) -> str:
+    first, *others = columns.split("%s")
+    numbered = "".join(f"${number}{text}" for number, text in enumerate(others, start=1))
+    return f"SELECT clock_timestamp(), {first}{numbered}"
 
 
 def use(virtual: VirtualClock | None) -> None:

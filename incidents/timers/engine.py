@@ -161,7 +161,9 @@ def _handle(claimed: Sequence[Timer]) -> list[int]:
     due: dict[str, list[Due]] = defaultdict(list)
     ended: dict[str, list[int]] = defaultdict(list)
     seen: set[int] = set()
-    for timer in sorted(ours, key=lambda timer: timer.due_at):
+    # Of one moment, in the order in which their kinds were registered.
+    kinds = list(_handlers)
+    for timer in sorted(ours, key=lambda timer: (timer.due_at, kinds.index(timer.kind))):
         subject = subjects[timer.subject_type, timer.subject_id]
         seen.add(timer.pk)
         if timer.attempts > MAX_CRASHES:

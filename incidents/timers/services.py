@@ -1,12 +1,8 @@
 """The verbs of time: schedule, cancel, prune."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 from django.db import models, transaction
@@ -27,7 +23,6 @@ __all__ = [
     "retry",
     "schedule",
     "schedule_many",
-    "together",
 ]
 
 # What a timer that replaces another one under the same key brings with it.
@@ -36,9 +31,6 @@ REPLACED = (
     *("claim", "claimed_until", "last_error"),
 )
 KEEP_ENDED = timedelta(days=30)
-
-
-_waiting: ContextVar[list[tuple["Wanted", datetime]] | None] = ContextVar("waiting", default=None)
 
 
 @dataclass(frozen=True)
@@ -66,26 +58,9 @@ def schedule(
     schedule_many([Wanted(kind, subject, due_at, key, epoch, payload or {})])
 
 
-@contextmanager
-def together() -> Iterator[None]:
-    """What is scheduled in here is written in one statement at the end; nothing if that fails."""
-    waiting: list[tuple[Wanted, datetime]] = []
-    token = _waiting.set(waiting)
-    try:
-        yield
-    finally:
-        _waiting.reset(token)
-    for now, group in groupby(waiting, itemgetter(1)):
-        schedule_many([wanted for wanted, _ in group], now=now)
-
-
 def schedule_many(wanted: Sequence[Wanted], *, now: datetime | None = None) -> None:
     """The same for many, in one statement. The last one wins where two have the same key."""
     if not wanted:
-        return
-    if (waiting := _waiting.get()) is not None:
-        at = now or clock.now()
-        waiting += [(one, at) for one in wanted]
         return
     now = now or clock.now()
     by_key = {_pending_key(w.kind, w.subject, w.key): w for w in wanted}

@@ -15,7 +15,6 @@ from incidents.core import services as core
 from incidents.core.models import Incident, Service
 from incidents.core.signals import boldly
 from incidents.timers import failpoints, rows
-from incidents.timers import services as timers
 
 logger = logging.getLogger(__name__)
 
@@ -53,11 +52,12 @@ class Newcomer:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What expected signals of drills are compared with."""
+        """What expected signals of drills and incident types are compared with."""
         return {
             "source": self.source.name,
             "dedup_key": self.signal.dedup_key,
             "service": self.service.slug,
+            "name": self.signal.labels.get("alertname", ""),
         }
 
     def receipt(self, action: str, incident: Incident, *notes: str) -> Receipt:
@@ -124,7 +124,7 @@ def _declare(new: Newcomer) -> Receipt:
 
     try:
         with transaction.atomic(), boldly():
-            with timers.together():
+            with rows.together():
                 incident = declare()
             failpoints.reach("ingest.before_commit")
     except (IntegrityError, Overtaken):

@@ -1,0 +1,3 @@
+from incidents.comms.admin import lists, updates
+
+__all__ = ["lists", "updates"]
