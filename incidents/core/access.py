@@ -11,6 +11,7 @@ from typing import Any
 from incidents.core.criteria import following
 from incidents.core.errors import Forbidden
 from incidents.core.models import ApiToken, Incident, Role
+from incidents.core.section import of as section_of
 
 
 class Rule(StrEnum):
@@ -75,11 +76,13 @@ def moves(incident: Incident) -> list[str]:
     if not incident.is_open:
         return ["reopen", "note", "record-impact", "correct-milestone"]
     steps = {"identified": ["identify"], "mitigating": ["start-mitigating"]}
-    step = following(incident.status)
+    step, section = following(incident.status), section_of(incident.revision)
     return [
         "unacknowledge" if incident.is_acknowledged else "acknowledge",
         *(steps.get(step.value, []) if step else []),
         "mark-recovered" if incident.recovered_at is None else "relapse",
         *("resolve", "dismiss", "merge", "snooze", "change-severity", "assign-role", "attest"),
+        *(["change-type"] if section.types else []),
+        *(["follow-procedure"] if section.procedures else []),
         *("note", "record-impact", "correct-milestone"),
     ]

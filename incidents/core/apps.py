@@ -28,6 +28,7 @@ class CoreConfig(AppConfig):
         )
         for kind, handle, label in [
             ("core.target", handlers.miss_target, "the target to {key} is missed, unless reached"),
+            ("core.checklist", handlers.tell_overdue, "what is left of a checklist is overdue"),
             ("core.snooze_end", handlers.end_snooze, "the snooze ends and paging starts again"),
             ("core.repair", handlers.repair, "a reaction that failed is tried again"),
         ]:

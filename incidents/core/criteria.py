@@ -1,12 +1,14 @@
 """What stands in the way of a transition. Pure: no ORM, no clock."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from incidents.core.errors import Unmet
 from incidents.core.models import Attestation, Incident, SeverityPolicy, Status
+from incidents.core.section import Resolve
 
+NOTHING_MORE = Resolve()
 ORDER = [Status.INVESTIGATING, Status.IDENTIFIED, Status.MITIGATING, Status.RESOLVED]
 
 
@@ -22,11 +24,15 @@ def unmet(
     now: datetime,
     *,
     target: str,
+    plan: Resolve = NOTHING_MORE,
     attestations: Iterable[Attestation] = (),
+    confirmed: Collection[str] = (),
 ) -> list[Unmet]:
     """Every criterion that `incident` does not meet yet for moving to `target`.
 
-    The incident is judged as it stands in memory: a verb puts its answers on it first.
+    `plan`: what its runbook asks for beyond `policy`; `attestations` and `confirmed` (lines of the
+    plan): what was stated since it last broke. The incident is judged as it stands in memory: a
+    verb puts its answers on it first.
     """
     if target == Status.IDENTIFIED:
         return _cause(incident)
@@ -39,20 +45,29 @@ def unmet(
     if "root_cause" in asked and not incident.root_cause.strip():
         missing.append(Unmet("root_cause", "Write down the root cause."))
     if "healthy" in asked:
-        missing += _healthy(incident, policy.monitoring_window or timedelta(), now)
+        missing += _healthy(incident, _window(incident, policy, plan), now)
     known = list(attestations)
     for wanted in policy.required_attestations:
         missing += _attested(wanted, known)
-    return missing
+    unseen = [line for line in plan.confirm if line not in confirmed]
+    return [*missing, *(Unmet("confirmed", f"Confirm on the checklist: {line}") for line in unseen)]
 
 
-def observed_until(incident: Incident, policy: SeverityPolicy, now: datetime) -> datetime | None:
+def observed_until(
+    incident: Incident, policy: SeverityPolicy, now: datetime, plan: Resolve = NOTHING_MORE
+) -> datetime | None:
     """From when on it may be resolved, while it works again but is still being observed."""
     is_observed = incident.is_open and "healthy" in policy.resolution_criteria
     if not is_observed or incident.recovered_at is None:
         return None
-    until = incident.recovered_at + (policy.monitoring_window or timedelta())
+    until = incident.recovered_at + _window(incident, policy, plan)
     return until if until > now else None
+
+
+def _window(incident: Incident, policy: SeverityPolicy, plan: Resolve) -> timedelta:
+    """How long it is to be observed healthy; some mitigations are not to be trusted so soon."""
+    after = plan.observe_after.get(incident.mitigation_kind)  # type: ignore[call-overload]
+    return after or policy.monitoring_window or timedelta()
 
 
 def _cause(incident: Incident) -> list[Unmet]:
@@ -95,18 +110,15 @@ def _attested(wanted: dict[str, Any], attestations: Iterable[Attestation]) -> li
     window = timedelta(seconds=wanted.get("for", 0))
     latest = max(
         (given for given in attestations if given.fact == wanted["fact"]),
-        key=lambda given: given.at,
+        key=lambda given: (given.at, given.pk or 0),
         default=None,
     )
     if latest and float(latest.value) < wanted["below"] and latest.window >= window:
         return []
-    unit = wanted.get("unit", "")
-    return [
-        Unmet(
-            f"attested:{wanted['fact']}",
-            f"Attest {wanted['fact']} below {wanted['below']}{unit} for {_minutes(window)}.",
-        )
-    ]
+    limit = f"{wanted['below']:g} {wanted.get('unit', '')}".strip()
+    held = f" for {_minutes(window)}" if window else ""
+    fact = wanted["fact"]
+    return [Unmet(f"attested:{fact}", f"Attest {fact} below {limit}{held}.")]
 
 
 def _minutes(duration: timedelta) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from incidents.core.calendar import WorkingCalendar
 from incidents.core.models import Incident, SeverityPolicy
+from incidents.core.section import of as section_of
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,20 @@ def target_due_at(
 ) -> datetime | None:
     """When the target `name` (respond, identify, mitigate, resolve) is missed; None without one."""
     target: timedelta | None = getattr(policy, f"{name}_target")
+    start = incident.clock_starts_at
+    if name == "respond" and by_working_day(incident, policy):
+        return calendar.close_of_business(start, days=policy.ticket_business_days)
     if target is None:
         return None
-    start = incident.clock_starts_at
     return calendar.add(start, target) if policy.business_hours else start + target
+
+
+def by_working_day(incident: Incident, policy: SeverityPolicy) -> bool:
+    """Whether the response is due by the end of a working day rather than after so much time."""
+    if policy.respond_target is not None or policy.response != SeverityPolicy.Response.TICKET:
+        return False
+    plan = section_of(incident.revision).severities.get(policy.severity)  # type: ignore[call-overload]
+    return plan is not None and plan.next_working_day
 
 
 def responded_at(incident: Incident, policy: SeverityPolicy) -> datetime | None:

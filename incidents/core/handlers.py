@@ -28,6 +28,17 @@ def miss_target(timer: Timer, incident: Incident, now: datetime) -> None:
     )
 
 
+def tell_overdue(timer: Timer, incident: Incident, now: datetime) -> None:
+    """A phase of a checklist or procedure should be done by now."""
+    services.tell_overdue(
+        incident,
+        checklist=timer.payload["checklist"],
+        procedure=timer.payload["procedure"],
+        due_at=datetime.fromisoformat(timer.payload["due_at"]),
+        now=now,
+    )
+
+
 def end_snooze(_timer: Timer, incident: Incident, _now: datetime) -> None:
     services.end_snooze(incident)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 type Receiver = Callable[["TimelineEntry", "Incident"], None]
+type Condition = Callable[["Incident"], bool]
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Connection:
     receiver: Receiver
     kinds: frozenset[str] | None
     essential: bool
+    when: Condition | None = None
 
     @property
     def name(self) -> str:
@@ -66,11 +68,20 @@ class EntryRecorded:
         self.connections: dict[str, Connection] = {}
 
     def connect(
-        self, receiver: Receiver, *, kinds: Collection[str] | None = None, essential: bool = False
+        self,
+        receiver: Receiver,
+        *,
+        kinds: Collection[str] | None = None,
+        essential: bool = False,
+        when: Condition | None = None,
     ) -> None:
-        """Have `receiver(entry, incident)` called for entries of `kinds` (None: of every kind)."""
+        """Have `receiver(entry, incident)` called for entries of `kinds` (None: of every kind).
+
+        `when(incident)`: only where it says so. Asked before the savepoint, so it reads nothing
+        and never fails.
+        """
         wanted = None if kinds is None else frozenset(kinds)
-        connection = Connection(receiver, wanted, essential)
+        connection = Connection(receiver, wanted, essential, when)
         self.connections[connection.name] = connection
 
     def disconnect(self, receiver: Receiver) -> None:
@@ -80,6 +91,8 @@ class EntryRecorded:
         # What decides comes first: the others build on it.
         for connection in sorted(self.connections.values(), key=lambda c: not c.essential):
             if connection.kinds is not None and entry.kind not in connection.kinds:
+                continue
+            if connection.when is not None and not connection.when(incident):
                 continue
             if connection.essential or is_bold():
                 connection.receiver(entry, incident)

@@ -39,6 +39,8 @@ TELLINGS = {
     Kind.MERGED: Telling("merge", "calm", "merged it"),
     Kind.OVERRIDDEN: Telling("gavel", "warn", "overrode the criteria"),
     Kind.SEVERITY_CHANGED: Telling("swap_vert", "warn", "changed its severity"),
+    Kind.TYPE_CHANGED: Telling("category", "info", "changed its type"),
+    Kind.PROCEDURE_FOLLOWED: Telling("menu_book", "info", "chose a procedure"),
     Kind.ROLE_ASSIGNED: Telling("badge", "info", "assigned a role"),
     Kind.IMPACT_RECORDED: Telling("groups", "info", "recorded its impact"),
     Kind.NOTE: Telling("edit_note", "calm", "wrote a note"),
@@ -48,6 +50,9 @@ TELLINGS = {
     Kind.CHECKLIST_ADDED: Telling("add_task", "calm", "added to the checklist"),
     Kind.CHECKLIST_TICKED: Telling("task_alt", "good", "ticked off the checklist"),
     Kind.CHECKLIST_UNTICKED: Telling("radio_button_unchecked", "calm", "unticked the checklist"),
+    Kind.CHECKLIST_OVERDUE: Telling(
+        "assignment_late", "bad", "noticed what is overdue on the checklist", by_itself=True
+    ),
     Kind.TARGET_MISSED: Telling(
         "running_with_errors", "bad", "noticed that a target was missed", by_itself=True
     ),
@@ -58,6 +63,13 @@ TELLINGS = {
     Kind.ESCALATED: Telling("stairs", "warn", "escalated it"),
     Kind.LEVEL_SKIPPED: Telling("skip_next", "warn", "skipped a level", by_itself=True),
     Kind.EXHAUSTED: Telling("error", "bad", "found nobody left to ask", by_itself=True),
+    Kind.UPDATE_PUBLISHED: Telling("forum", "info", "published an update"),
+    Kind.UPDATE_MISSED: Telling("speaker_notes_off", "bad", "missed an update", by_itself=True),
+    Kind.CUSTOMERS_ASKED: Telling(
+        "contact_support", "info", "asked whether customers are told", by_itself=True
+    ),
+    Kind.CUSTOMERS_DECLINED: Telling("voice_over_off", "calm", "decided not to tell customers"),
+    Kind.IMPORTED: Telling("upload_file", "calm", "imported it"),
 }
 PLAIN = Telling("circle", "calm", "recorded something")
 
@@ -65,12 +77,16 @@ PAGES = [
     *(Kind.PAGED, Kind.PAGE_FAILED, Kind.TICKETED, Kind.ESCALATED, Kind.LEVEL_SKIPPED),
     *(Kind.EXHAUSTED, Kind.ACKNOWLEDGEMENT_EXPIRED, Kind.SNOOZE_ENDED),
 ]
+UPDATES = [
+    *(Kind.UPDATE_PUBLISHED, Kind.UPDATE_MISSED, Kind.CUSTOMERS_ASKED, Kind.CUSTOMERS_DECLINED),
+]
 # What the timeline may be narrowed to: its name in the address, its words, its entries.
 FILTERS: dict[str, tuple[str, Q]] = {
     "": ("Everything", Q()),
     "people": ("What people did", Q(actor__isnull=False) & ~Q(kind__in=PAGES)),
     "pages": ("Pages", Q(kind__in=PAGES)),
     "notes": ("Notes", Q(kind=Kind.NOTE)),
+    "updates": ("Updates", Q(kind__in=UPDATES)),
 }
 
 # Done by others, these change nothing about what somebody else is about to do.
@@ -83,7 +99,9 @@ _BESIDE_THE_POINT = [
         Kind.CHECKLIST_ADDED,
         Kind.CHECKLIST_TICKED,
         Kind.CHECKLIST_UNTICKED,
+        Kind.CHECKLIST_OVERDUE,
     ),
+    *UPDATES,
 ]
 # Of what happens by itself, these change where the incident stands.
 _BY_ITSELF = [

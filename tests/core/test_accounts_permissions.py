@@ -24,6 +24,9 @@ ADDED_BY_MANAGERS = ADDED_BY_ANYBODY_IN_THE_ADMIN | {
     "incidents.User",
     "escalation.EscalationPolicy",
     "escalation.PolicyAssignment",
+    "comms.Stakeholders",
+    "comms.TeamChannel",
+    "comms.Component",
     "oncall.Schedule",
     "alerts.Source",
 }

@@ -46,6 +46,15 @@ def test_it_follows_the_reference_format_of_the_runbook(service, clock):
     assert second.reference == "2026-03-02-1000-[checkout]-2"
 
 
+def test_a_reference_that_would_break_its_pages_is_refused_where_it_is_set(service):
+    with pytest.raises(DomainError, match="slash"):
+        services.publish_revision(
+            slug="bank", title="x", policies=[], reference_format="INC/{date}/{number}"
+        )
+
+    assert not RunbookRevision.objects.filter(slug="bank").exists()
+
+
 def test_it_keeps_the_runbook_revision_it_was_declared_under(service, incident):
     services.publish_revision(slug="default", title="Newer", policies=[])
 

@@ -174,12 +174,12 @@ def test_the_export_has_the_columns_and_follows_the_filters(page, incident, serv
     head, *body = rows(page, "?severity=high")
 
     assert head == [
-        *("Id", "Reference", "Title", "Severity", "State", "Service", "Acknowledged by"),
-        "Declared at",
+        *("Id", "Reference", "Title", "Type", "Severity", "State", "Service"),
+        *("Acknowledged by", "Declared at"),
     ]
     assert body == [
         [
-            *(str(incident.pk), incident.reference, incident.title, "SEV1", "Investigating"),
+            *(str(incident.pk), incident.reference, incident.title, "", "SEV1", "Investigating"),
             *("Checkout", "Bob", "2026-03-02T10:00:00+00:00"),
         ]
     ]

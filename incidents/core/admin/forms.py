@@ -1,23 +1,22 @@
 """What each of the incident's verbs asks for."""
 
-import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.utils import timezone
 
-from incidents.core import services
+from incidents.core import plans, services
 from incidents.core.adminsite import ClearDuration, MomentField, VerbForm
 from incidents.core.models import (
     ChecklistItem,
     Incident,
     IncidentRole,
     Role,
-    Service,
     Severity,
     User,
 )
+from incidents.core.section import of as section_of
 from incidents.core.services.facts import MILESTONES
 from incidents.timers import clock
 
@@ -48,28 +47,6 @@ def commands(user: Any, incident: Incident) -> bool:
         return True
     held = incident.roles.filter(role=IncidentRole.COMMANDER, user=user, until=None)
     return user.may_respond and held.exists()
-
-
-class DeclareForm(VerbForm):
-    # Pressed twice, it declares one: the key is made with the page.
-    once = forms.CharField(
-        max_length=36, required=False, widget=forms.HiddenInput, initial=uuid.uuid4
-    )
-    title = forms.CharField(max_length=300)
-    service = forms.ModelChoiceField(Service.objects.filter(is_active=True).order_by("name"))
-    severity = forms.ChoiceField(
-        choices=[("", "By the service's criticality"), *Severity.choices], required=False
-    )
-    description = text_field("What is known", required=False)
-
-
-class DeclareAnyForm(DeclareForm):
-    """With room for an audience, which a private incident needs."""
-
-    is_private = forms.BooleanField(label="Private: only its audience sees it", required=False)
-    audience = forms.ModelMultipleChoiceField(
-        User.objects.filter(is_active=True).order_by("username"), required=False
-    )
 
 
 class ReasonForm(VerbForm):
@@ -145,10 +122,38 @@ class SeverityForm(VerbForm):
     reason = text_field("Reason", rows=2)
 
     def prepare(self) -> None:
-        self.fields["severity"].initial = self.subject.severity
+        field: Any = self.fields["severity"]
+        field.choices = [
+            (name, plans.severity_called(self.subject, name)) for name in Severity.values
+        ]
+        field.initial = self.subject.severity
 
     def present(self) -> dict[str, object]:
-        return {"severity": self.subject.severity}
+        return {"severity": plans.severity_called(self.subject)}
+
+
+class TypeForm(VerbForm):
+    incident_type = forms.ChoiceField(label="Type")
+    reason = text_field("Reason", required=False, rows=2)
+
+    def prepare(self) -> None:
+        known = section_of(self.subject.revision).types
+        field: Any = self.fields["incident_type"]
+        field.choices = [(slug, kind.title) for slug, kind in known.items()]
+        field.initial = self.subject.incident_type
+
+    def present(self) -> dict[str, object]:
+        return {"incident_type": plans.title_of_type(self.subject) or "not known"}
+
+
+class ProcedureForm(VerbForm):
+    procedure = forms.ChoiceField(help_text="What was ticked of another one stays.")
+
+    def prepare(self) -> None:
+        known = section_of(self.subject.revision).procedures
+        field: Any = self.fields["procedure"]
+        field.choices = [(slug, procedure.title) for slug, procedure in known.items()]
+        field.initial = self.subject.procedure
 
 
 class RoleForm(VerbForm):

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
-from incidents.core import criteria, figures, panels, services, story
+from incidents.core import criteria, figures, panels, procedures, services, story
 from incidents.core.admin import forms
 from incidents.core.errors import Unmet
 from incidents.core.models import (
@@ -97,8 +97,8 @@ def banner(incident: Incident, now: datetime) -> dict[str, Any]:
             key=lambda goal: goal.due_at or now,
             default=None,
         ),
-        "missing": missing(incident, policy, now) if incident.is_open else (),
-        "resolvable_from": criteria.observed_until(incident, policy, now),
+        "missing": missing(incident, now) if incident.is_open else (),
+        "resolvable_from": services.observed_until(incident, now),
         "lasted": span((incident.resolved_at or now) - incident.declared_at),
     }
 
@@ -128,12 +128,20 @@ def facts(incident: Incident, request: HttpRequest, now: datetime) -> dict[str, 
         "targets": targets(incident, services.policy_of(incident), now),
         "roles": [(role, held.get(role)) for role in IncidentRole],
         "milestones": milestones(incident),
-        "checklist": list(incident.checklist.select_related("ticked_by").order_by("position")),
         "attestations": incident.attestations.select_related("attested_by").order_by("-at")[:20],
         "affected": list(incident.affected_services.order_by("name")),
         "audience": incident.audience.order_by("username") if incident.is_private else (),
         "links": links(incident, request.user),
         "panels": panels.render("incident", request, incident),
+    }
+
+
+def plan(incident: Incident) -> dict[str, Any]:
+    """What its runbook wants done, and what was put on the checklist by hand."""
+    items = procedures.items_of(incident)
+    return {
+        "followed": procedures.followed(incident, items),
+        "cards": procedures.checklists(incident, items),
     }
 
 
@@ -165,7 +173,8 @@ def steps(incident: Incident) -> list[Step]:
 def targets(incident: Incident, policy: SeverityPolicy, now: datetime) -> list[Target]:
     """The targets that are set, and how they stand; figures are judged by `core.figures`."""
     phases = figures.phases(incident, policy, services.calendar_of(incident))
-    return [_target(phase, incident, now) for phase in phases if phase.target is not None]
+    wanted = [phase for phase in phases if phase.target is not None or phase.due_at is not None]
+    return [_target(phase, incident, now) for phase in wanted]
 
 
 def _target(phase: figures.Phase, incident: Incident, now: datetime) -> Target:
@@ -180,13 +189,13 @@ def _target(phase: figures.Phase, incident: Incident, now: datetime) -> Target:
     else:
         state = "overdue" if phase.due_at < now else "ahead"
     took = "" if phase.seconds is None else span(phase.seconds)
-    return Target(TARGETS[phase.name], state, phase.due_at, took, span(phase.target or 0))
+    allowed = "by the next working day" if phase.target is None else span(phase.target)
+    return Target(TARGETS[phase.name], state, phase.due_at, took, allowed)
 
 
-def missing(incident: Incident, policy: SeverityPolicy, now: datetime) -> list[Unmet]:
+def missing(incident: Incident, now: datetime) -> list[Unmet]:
     """What stands in the way of resolving; of what kind the cure is, is asked together with it."""
-    stated = incident.attestations.all() if policy.required_attestations else ()
-    found = criteria.unmet(incident, policy, now, target=Status.RESOLVED, attestations=stated)
+    found = services.unmet_of(incident, now, target=Status.RESOLVED)
     return [criterion for criterion in found if criterion.code != "mitigation_kind"]
 
 
@@ -243,7 +252,7 @@ def _day(told: Told) -> Any:
 
 def _before_resolving(_request: HttpRequest, incident: Incident) -> panels.Panel | None:
     """On the page that asks for the rest: what no answer there will satisfy."""
-    found = missing(incident, services.policy_of(incident), clock.now())
+    found = missing(incident, clock.now())
     rest = [criterion for criterion in found if criterion.code not in ASKED]
     if not rest:
         return None

@@ -14,11 +14,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from incidents.core import services, story
+from incidents.core import plans, services, story
 from incidents.core.admin import incident_page
+from incidents.core.admin.declaring import DeclareAnyForm, declare
 from incidents.core.admin.filters import PeriodFilter, SeverityFilter, StateFilter, WhoseFilter
-from incidents.core.admin.forms import DeclareAnyForm
-from incidents.core.admin.verbs import declare
 from incidents.core.adminsite import HouseAdmin, Verb, VerbForm
 from incidents.core.errors import DomainError
 from incidents.core.models import (
@@ -36,7 +35,7 @@ TONES = {
     Status.MITIGATING: "t-info",
     Status.RESOLVED: "t-good",
 }
-FRAGMENTS = {"banner", "timeline", "facts"}
+FRAGMENTS = {"banner", "timeline", "plan", "reference", "facts"}
 
 
 def badge(text: str, tone: str) -> SafeString:
@@ -46,7 +45,7 @@ def badge(text: str, tone: str) -> SafeString:
 @admin.register(Incident)
 class IncidentAdmin(HouseAdmin):
     list_display = [
-        *("reference", "title", "severity_now", "state", "service", "acknowledged_by"),
+        *("reference", "title", "kind", "severity_now", "state", "service", "acknowledged_by"),
         "declared_at",
     ]
     list_filter = [
@@ -71,6 +70,10 @@ class IncidentAdmin(HouseAdmin):
     @admin.display(description="Severity", ordering="severity")
     def severity_now(self, incident: Incident) -> str:
         return badge(incident.severity, f"t-severity-{incident.severity}")
+
+    @admin.display(description="Type", ordering="incident_type", empty_value="")
+    def kind(self, incident: Incident) -> str:
+        return plans.title_of_type(incident)
 
     @admin.display(description="State", ordering="status")
     def state(self, incident: Incident) -> str:
@@ -121,6 +124,8 @@ class IncidentAdmin(HouseAdmin):
             context |= incident_page.banner(incident, now)
         if whole or fragment == "timeline":
             context |= incident_page.timeline(incident, request)
+        if whole or fragment in {"plan", "reference"}:
+            context |= incident_page.plan(incident)
         if whole or fragment == "facts":
             context |= incident_page.facts(incident, request, now)
         if whole:

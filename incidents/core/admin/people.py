@@ -99,6 +99,12 @@ class RunbookRevisionAdmin(HouseAdmin):
     list_filter = ["slug"]
     ordering = ["slug", "-version"]
     inlines = [SeverityPolicyInline]
+    # What is in the document is told in words above (incidents.runbooks).
+    fields = ["title", "slug", "version", "reference_format", "reopen_window", "created_at"]
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[type[HouseInline]]:
+        """The rows that engines read, where no document says the same in words."""
+        return [] if obj is not None and obj.document else [SeverityPolicyInline]
 
 
 @admin.register(ExpectedSignal)

@@ -1,33 +1,15 @@
 """The incident's verbs as buttons: which come next, what each says when it is done."""
 
 from typing import Any
-from uuid import uuid4
 
-from incidents.core import services
+from incidents.core import plans, services
 from incidents.core.admin import forms
 from incidents.core.adminsite import Verb, offer
 from incidents.core.criteria import following
-from incidents.core.models import Incident, IncidentRole, Status, User, digest_of
+from incidents.core.models import Incident, IncidentRole, Status, User
+from incidents.core.section import CoreSection
+from incidents.core.section import of as section_of
 from incidents.core.services.facts import MILESTONES
-
-
-def declare(user: User, facts: dict[str, Any], *, via: str = "admin") -> Incident:
-    """The same form sent twice declares one; gone back and corrected, it declares another."""
-    is_private = facts.get("is_private", False)
-    told = [facts["title"], facts["service"].pk, facts["severity"], is_private]
-    incident, _is_new = services.declare_once(
-        key=f"{facts['once'] or uuid4()} {digest_of(repr(told))}",
-        request={},
-        title=facts["title"],
-        service=facts["service"],
-        severity=facts["severity"] or None,
-        description=facts["description"],
-        is_private=is_private,
-        audience=[*facts["audience"], user] if is_private else [],
-        actor=user,
-        via=via,
-    )
-    return incident
 
 
 def _next_is(status: Status) -> Any:
@@ -36,6 +18,10 @@ def _next_is(status: Status) -> Any:
 
 def _open(incident: Incident) -> bool:
     return incident.is_open
+
+
+def _section(incident: Incident) -> CoreSection:
+    return section_of(incident.revision)
 
 
 def _is_held(incident: Incident) -> bool:
@@ -193,11 +179,32 @@ offer(
         done=lambda incident, _facts: f"Severity is {incident.severity} now.",
     ),
     Verb(
+        "change-type",
+        "Change type",
+        _plain(services.change_type),
+        forms.TypeForm,
+        when=lambda incident: incident.is_open and bool(_section(incident).types),
+        order=34,
+        group="place",
+        done=lambda incident, _facts: f"It is of the type “{plans.title_of_type(incident)}” now.",
+        hint="It gets what its runbook asks for in such a case: checklist, procedure.",
+    ),
+    Verb(
+        "follow-procedure",
+        "Follow a procedure",
+        _plain(services.follow_procedure),
+        forms.ProcedureForm,
+        when=lambda incident: incident.is_open and bool(_section(incident).procedures),
+        order=35,
+        group="place",
+        done="Its steps are on the page.",
+        adds=True,
+    ),
+    Verb(
         "tick",
         "Tick a to-do",
         lambda _incident, actor, facts: services.tick(facts["item"], actor=actor),
         forms.TickForm,
-        when=_open,
         order=36,
         group="place",
         done=lambda _incident, facts: f"Done: {facts['item']}",
@@ -208,7 +215,6 @@ offer(
         "Untick a to-do",
         lambda _incident, actor, facts: services.untick(facts["item"], actor=actor),
         forms.UntickForm,
-        when=_open,
         order=37,
         group="place",
         done=lambda _incident, facts: f"To do again: {facts['item']}",

@@ -91,5 +91,5 @@ WRITTEN = (forms.TextInput, forms.Textarea)
 
 def _dress(widget: forms.Widget) -> None:
     for part in getattr(widget, "widgets", [widget]):
-        is_tick = isinstance(part, forms.CheckboxInput)
+        is_tick = isinstance(part, forms.CheckboxInput | forms.RadioSelect)
         part.attrs["class"] = "t-tick" if is_tick else "t-input"

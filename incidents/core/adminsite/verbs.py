@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from incidents.core import panels
@@ -31,6 +32,7 @@ class Verb:
     `done`: what is said afterwards, or `done(subject, facts)`, whose facts include the `actor`.
     `adds`: it only adds to what is there; nothing others did meanwhile can make it wrong.
     `instead`: the verb that is meant where somebody was faster and this one makes no sense.
+    `preview(subject, actor, facts)`: what would come of it, as HTML; a second button shows it.
     """
 
     name: str
@@ -47,10 +49,30 @@ class Verb:
     grave: bool = False
     adds: bool = False
     instead: str = ""
+    preview: Callable[[Any, Any, dict[str, Any]], SafeString] | None = None
 
     @property
     def at_once(self) -> bool:
         return not (self.ask or self.grave)
+
+    @property
+    def can_be_previewed(self) -> bool:
+        # For templates, which would call `preview` itself.
+        return self.preview is not None
+
+    def is_looked_at(self, request: HttpRequest) -> bool:
+        """Whether the person wants to see what would come of it, and not to do it yet."""
+        return self.preview is not None and "preview" in request.POST
+
+    def show(self, request: HttpRequest, subject: Any, form: VerbForm) -> SafeString | None:
+        """What would come of it, where the person asked for it and the form is in order."""
+        if self.preview is None or not self.is_looked_at(request) or form.errors:
+            return None
+        try:
+            return self.preview(subject, request.user, form.cleaned_data)
+        except DomainError as error:
+            form.add_error(error.field if error.field in form.fields else None, error.message)
+            return None
 
     def say(self, subject: Any, facts: dict[str, Any]) -> str:
         return self.done if isinstance(self.done, str) else self.done(subject, facts)
@@ -118,7 +140,7 @@ class VerbPages(ModelAdmin):
             return self.too_late(request, subject, chosen, form)
         happened = self.meanwhile(request, subject) if asked is None else ()
         unmet: Sequence[Any] = ()
-        if form.is_valid():
+        if form.is_valid() and not chosen.is_looked_at(request):
             try:
                 happened = self.carry_out(request, subject, chosen, form.cleaned_data)
             except DomainError as error:
@@ -212,6 +234,7 @@ class VerbPages(ModelAdmin):
             "happened": happened,
             "seen": self.seen(subject),
             "panels": panels.render(f"{self.opts.model_name}.{verb.name}", request, subject),
+            "preview": verb.show(request, subject, form),
             "back": self.page_url(subject),
         }
         return TemplateResponse(request, "admin/house/verb.html", context)

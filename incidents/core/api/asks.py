@@ -35,10 +35,17 @@ class Declare(Strict):
     title = written(longest=300)
     service = known_service()
     severity = serializers.ChoiceField(
-        choices=Severity.choices, required=False, help_text="Default: the service's."
+        choices=Severity.choices,
+        required=False,
+        help_text="Default: its type's, else its service's.",
     )
     description = written(optional=True)
-    incident_type = serializers.SlugField(required=False, allow_blank=True, max_length=64)
+    incident_type = serializers.SlugField(
+        required=False,
+        allow_blank=True,
+        max_length=64,
+        help_text="One that the service's runbook knows: see `incident_types` of the service.",
+    )
     started_at = Instant(required=False, help_text="When it began, if that is known.")
     detected_at = Instant(required=False, help_text="When it was noticed. Default: now.")
     is_private = serializers.BooleanField(
@@ -52,6 +59,15 @@ class Declare(Strict):
                 {"audience": "Only a private incident has an audience."}
             )
         return attrs
+
+
+class Document(Strict):
+    """An incident as a document; what is in it that nobody knows is kept."""
+
+    incident = serializers.DictField(
+        help_text="id, severity, title, service, started_at, resolved_at, impact, timeline: "
+        '[{"time": "14:15", "event": …}], action_items, and what else you keep.'
+    )
 
 
 class Reason(Strict):
@@ -103,6 +119,19 @@ class Merge(Strict):
 class ChangeSeverity(Strict):
     severity = serializers.ChoiceField(choices=Severity.choices)
     reason = written()
+
+
+class ChangeType(Strict):
+    incident_type = serializers.SlugField(
+        max_length=64, help_text="One that the incident's own runbook knows."
+    )
+    reason = written(optional=True)
+
+
+class FollowProcedure(Strict):
+    procedure = serializers.SlugField(
+        max_length=64, help_text="One that the incident's own runbook knows."
+    )
 
 
 class AssignRole(Strict):

@@ -30,6 +30,7 @@ from incidents.core.models import (
     Team,
     User,
 )
+from incidents.core.section import of as section_of
 
 
 class ReadOnly(mixins.ListModelMixin, mixins.RetrieveModelMixin, HouseViewSet):
@@ -53,6 +54,33 @@ class ServiceOut(serializers.ModelSerializer):
         read_only_fields = fields
 
 
+class IncidentTypeOut(serializers.Serializer):
+    name = serializers.CharField(help_text="What `incident_type` takes.")
+    title = serializers.CharField()
+    definition = serializers.CharField()
+    severity = serializers.ChoiceField(choices=Severity.choices, help_text="Unless you choose one.")
+    severities = serializers.ListField(
+        child=serializers.ChoiceField(choices=Severity.choices),
+        help_text="Those that go with it; empty: all.",
+    )
+
+
+class ServiceDetail(ServiceOut):
+    incident_types = serializers.SerializerMethodField(
+        help_text="The kinds of incident that the runbook it follows knows."
+    )
+
+    class Meta(ServiceOut.Meta):
+        fields = [*ServiceOut.Meta.fields, "incident_types"]
+        read_only_fields = fields
+
+    @extend_schema_field(IncidentTypeOut(many=True))
+    def get_incident_types(self, service: Service) -> Any:
+        types = section_of(core.revision_for(service)).types
+        shown = [{"name": name, **dict(kind)} for name, kind in types.items()]
+        return IncidentTypeOut(shown, many=True).data
+
+
 class ServiceFilter(django_filters.FilterSet):
     team = django_filters.CharFilter(field_name="team__slug")
 
@@ -69,6 +97,9 @@ class ServiceViewSet(ReadOnly):
     filterset_class = ServiceFilter
     lookup_field = "slug"
     lookup_value_regex = r"[-a-zA-Z0-9_]+"
+
+    def get_serializer_class(self) -> Any:
+        return ServiceDetail if self.action == "retrieve" else ServiceOut
 
 
 # --- Teams and people -----------------------------------------------------------------------------

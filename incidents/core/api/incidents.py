@@ -13,10 +13,12 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from incidents.core import procedures
 from incidents.core import services as core
 from incidents.core.access import Rule
 from incidents.core.api import asks
 from incidents.core.api.base import IncidentDoor, Nothing, Strict
+from incidents.core.api.procedures import ProcedureOut
 from incidents.core.api.shapes import IncidentDetail, IncidentOut, TimelineEntryOut
 from incidents.core.errors import DomainError
 from incidents.core.models import Incident, Severity, Status, TimelineEntry
@@ -106,11 +108,13 @@ class IncidentViewSet(mixins.ListModelMixin, IncidentDoor):
     """Incidents, newest first. Private ones are seen by their audience only."""
 
     rules = {
-        **dict.fromkeys(["list", "retrieve", "timeline"], Rule.READ),
+        **dict.fromkeys(["list", "retrieve", "timeline", "procedure", "export"], Rule.READ),
+        "import_past": Rule.MANAGE,
         **dict.fromkeys(
             [
                 *("create", "acknowledge", "unacknowledge", "identify", "start_mitigating"),
                 *("mark_recovered", "relapse", "attest", "resolve", "dismiss", "reopen", "merge"),
+                *("change_type", "follow_procedure"),
                 *("change_severity", "assign_role", "record_impact", "note", "correct_milestone"),
                 *("snooze", "add_checklist_item", "tick", "untick"),
             ],
@@ -148,6 +152,8 @@ class IncidentViewSet(mixins.ListModelMixin, IncidentDoor):
         facts: dict[str, Any] = {**serializer.validated_data, "via": VIA}
         if facts.get("is_private"):
             facts["audience"] = {self.actor, *facts.get("audience", ())}
+        chosen = {name: facts.get(name, "") for name in ["incident_type", "severity"]}
+        core.check_type(facts["service"], **chosen)
         key = request.headers.get("Idempotency-Key")
         if key is None:
             incident, is_new = core.declare(actor=self.actor, **facts), True
@@ -168,6 +174,25 @@ class IncidentViewSet(mixins.ListModelMixin, IncidentDoor):
         entries = TimelineEntry.objects.filter(incident=self.incident()).select_related("actor")
         page = self.paginate_queryset(entries)
         return self.get_paginated_response(TimelineEntryOut(page, many=True).data)
+
+    @extend_schema(responses=asks.Document, filters=False)
+    @action(detail=True, serializer_class=asks.Document, filter_backends=[], pagination_class=None)
+    def export(self, request: Request, reference: str) -> Response:
+        """All of it as a document, in the shape that import takes."""
+        return Response(core.export_incident(self.incident()))
+
+    @extend_schema(
+        operation_id="incidents_import",
+        request=asks.Document,
+        responses={200: IncidentDetail, 201: IncidentDetail},
+    )
+    @action(detail=False, methods=["post"], url_path="import", serializer_class=asks.Document)
+    def import_past(self, request: Request) -> Response:
+        """Take in an incident of the past: nobody is paged. The same one again is answered 200."""
+        incident, is_new = core.import_incident(self.facts(), actor=self.actor)
+        response = self._shown(Incident.objects.with_context().get(pk=incident.pk))
+        response.status_code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
+        return response
 
     @verb()
     def acknowledge(self, request: Request, reference: str) -> Response:
@@ -235,6 +260,23 @@ class IncidentViewSet(mixins.ListModelMixin, IncidentDoor):
     def change_severity(self, request: Request, reference: str) -> Response:
         """It is worse, or less bad, than was thought."""
         return self._do(core.change_severity)
+
+    @verb(asks.ChangeType)
+    def change_type(self, request: Request, reference: str) -> Response:
+        """It is of another kind: with that one's checklist and procedure."""
+        return self._do(core.change_type)
+
+    @verb(asks.FollowProcedure)
+    def follow_procedure(self, request: Request, reference: str) -> Response:
+        """Work by a procedure of its runbook; its steps can be ticked off."""
+        return self._do(core.follow_procedure)
+
+    @extend_schema(responses=ProcedureOut, filters=False)
+    @action(detail=True, serializer_class=ProcedureOut, filter_backends=[], pagination_class=None)
+    def procedure(self, request: Request, reference: str) -> Response:
+        """The procedure that is being followed, and what is ticked of it."""
+        incident = self.incident()
+        return Response(ProcedureOut(procedures.followed(incident)).data)
 
     @verb(asks.AssignRole)
     def assign_role(self, request: Request, reference: str) -> Response:

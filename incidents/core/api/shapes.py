@@ -6,11 +6,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from incidents.core import plans
 from incidents.core import services as core
 from incidents.core.access import moves
 from incidents.core.api.base import Seconds, UnmetCriterion, named_by
-from incidents.core.calendar import WorkingCalendar
-from incidents.core.criteria import following, unmet
+from incidents.core.criteria import following
 from incidents.core.figures import phases
 from incidents.core.models import (
     ChecklistItem,
@@ -48,6 +48,7 @@ class IncidentOut(serializers.ModelSerializer):
 
     service = ServiceBrief()
     acknowledged_by = PersonOut(allow_null=True)
+    type_title = serializers.SerializerMethodField(help_text="As its runbook calls its type.")
     label = serializers.CharField(  # type: ignore[assignment]
         help_text="The mark that messages about it carry, e.g. [DRILL]."
     )
@@ -56,11 +57,15 @@ class IncidentOut(serializers.ModelSerializer):
         model = Incident
         fields = [
             *("reference", "title", "service", "severity", "status", "outcome", "incident_type"),
+            "type_title",
             *("is_acknowledged", "acknowledged_by", "snoozed_until", "is_private", "is_drill"),
             *("label", "declared_via", "started_at", "detected_at", "declared_at"),
             *("acknowledged_at", "identified_at", "mitigating_at", "recovered_at", "resolved_at"),
         ]
         read_only_fields = fields
+
+    def get_type_title(self, incident: Incident) -> str:
+        return plans.title_of_type(incident)
 
 
 class RoleOut(serializers.ModelSerializer):
@@ -77,7 +82,10 @@ class ChecklistItemOut(serializers.ModelSerializer):
 
     class Meta:
         model = ChecklistItem
-        fields = ["id", "position", "phase", "text", "role", "due_at", "ticked_at", "ticked_by"]
+        fields = [
+            *("id", "position", "checklist", "procedure", "part", "phase", "text", "command"),
+            *("expect", "role", "opens_at", "due_at", "ticked_at", "ticked_by"),
+        ]
         read_only_fields = fields
 
 
@@ -100,6 +108,14 @@ class RunbookBrief(serializers.Serializer):
     title = serializers.CharField()
 
 
+_parts: dict[str, type[serializers.Serializer]] = {}
+
+
+def carry(name: str, shape: type[serializers.Serializer]) -> None:
+    """Have an incident carry under `name` what a higher room knows of it; `shape` takes it."""
+    _parts[name] = shape
+
+
 class IncidentDetail(IncidentOut):
     """An incident with everything that whoever works on it needs."""
 
@@ -118,12 +134,23 @@ class IncidentDetail(IncidentOut):
     class Meta(IncidentOut.Meta):
         fields = [
             *(*IncidentOut.Meta.fields, "severity_label", "runbook", "description"),
-            *("suspected_cause", "mitigation", "mitigation_kind", "root_cause", "resolution"),
+            *(
+                "procedure",
+                "suspected_cause",
+                "mitigation",
+                "mitigation_kind",
+                "root_cause",
+                "resolution",
+            ),
             *("impact", "users_affected", "revenue_lost", "currency", "data_loss"),
             *("affected_services", "duplicate_of", "recurrence_of"),
             *("roles", "checklist", "phases", "next_step", "moves", "timeline"),
         ]
         read_only_fields = fields
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        parts = {name: shape(source="*", read_only=True) for name, shape in _parts.items()}
+        return {**super().get_fields(), **parts}
 
     _known_policy: SeverityPolicy | None = None
 
@@ -148,7 +175,7 @@ class IncidentDetail(IncidentOut):
     @extend_schema_field(PhaseOut(many=True))
     def get_phases(self, incident: Incident) -> Any:
         policy = self._policy(incident)
-        calendar = core.calendar_of(incident) if policy.business_hours else WorkingCalendar()
+        calendar = core.calendar_for(incident, policy)
         return PhaseOut(phases(incident, policy, calendar), many=True).data
 
     @extend_schema_field(NextStep(allow_null=True))
@@ -156,9 +183,7 @@ class IncidentDetail(IncidentOut):
         step = following(incident.status)
         if step is None:
             return None
-        policy = self._policy(incident)
-        stated = incident.attestations.all() if policy.required_attestations else ()
-        missing = unmet(incident, policy, clock.now(), target=step, attestations=stated)
+        missing = core.unmet_of(incident, clock.now(), target=step)
         return NextStep({"state": step, "unmet": missing}).data
 
     def get_moves(self, incident: Incident) -> list[str]:

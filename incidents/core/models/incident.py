@@ -40,7 +40,8 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
 
     def with_context(self) -> "IncidentQuerySet":
         """With what every list and verb shows: service, team, runbook, who took it."""
-        return self.select_related("service__team", "revision", "acknowledged_by")
+        related = self.select_related("service__team", "revision", "acknowledged_by")
+        return related.defer("revision__document")  # large, and read once (documents.section_of)
 
 
 class Incident(FSMModelMixin, models.Model):
@@ -84,6 +85,12 @@ class Incident(FSMModelMixin, models.Model):
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="incidents")
     severity = models.CharField(max_length=4, choices=Severity.choices)
     incident_type = models.SlugField(max_length=64, blank=True)
+    procedure = models.SlugField(
+        max_length=64,
+        blank=True,
+        db_index=False,
+        help_text="The one of its runbook that is being followed.",
+    )
     revision = models.ForeignKey(
         RunbookRevision, on_delete=models.PROTECT, related_name="incidents", editable=False
     )

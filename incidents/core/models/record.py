@@ -26,6 +26,8 @@ class Kind(models.TextChoices):
     MERGED = "merged"
     OVERRIDDEN = "overridden"
     SEVERITY_CHANGED = "severity_changed"
+    TYPE_CHANGED = "type_changed"
+    PROCEDURE_FOLLOWED = "procedure_followed"
     ROLE_ASSIGNED = "role_assigned"
     IMPACT_RECORDED = "impact_recorded"
     NOTE = "note"
@@ -35,6 +37,7 @@ class Kind(models.TextChoices):
     CHECKLIST_ADDED = "checklist_added"
     CHECKLIST_TICKED = "checklist_ticked"
     CHECKLIST_UNTICKED = "checklist_unticked"
+    CHECKLIST_OVERDUE = "checklist_overdue"
     TARGET_MISSED = "target_missed"
     ALERT_ATTACHED = "alert_attached"
     PAGED = "paged"
@@ -43,6 +46,11 @@ class Kind(models.TextChoices):
     ESCALATED = "escalated"
     LEVEL_SKIPPED = "level_skipped"
     EXHAUSTED = "exhausted"
+    UPDATE_PUBLISHED = "update_published"
+    UPDATE_MISSED = "update_missed"
+    CUSTOMERS_ASKED = "customers_asked"
+    CUSTOMERS_DECLINED = "customers_declined"
+    IMPORTED = "imported"
 
 
 class TimelineEntry(models.Model):
@@ -94,13 +102,31 @@ class RoleAssignment(models.Model):
 
 
 class ChecklistItem(models.Model):
-    """Something a responder is to do and tick off."""
+    """Something a responder is to do and tick off.
+
+    From the runbook's checklist or procedure of that name; without either, added by hand. Its words
+    are copied, so that what was ticked can be read when nobody has that runbook any more.
+    """
+
+    class Part(models.TextChoices):
+        """What a tick means: done; confirmed, as resolving asks; yes, roll back; verified."""
+
+        TODO = "todo", "To do"
+        CONFIRM = "confirm", "To be confirmed"
+        ROLL_BACK_IF = "roll_back_if", "Roll back if"
+        VERIFY = "verify", "To be verified"
 
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="checklist")
     position = models.PositiveSmallIntegerField()
-    phase = models.CharField(max_length=64, blank=True)
-    text = models.CharField(max_length=300)
+    checklist = models.SlugField(max_length=64, blank=True, db_index=False)
+    procedure = models.SlugField(max_length=64, blank=True, db_index=False)
+    part = models.CharField(max_length=16, choices=Part.choices, default=Part.TODO)
+    phase = models.CharField(max_length=620, blank=True)
+    text = models.CharField(max_length=620)
+    command = models.TextField(blank=True)
+    expect = models.CharField(max_length=300, blank=True, help_text="What shows that all is well.")
     role = models.CharField(max_length=32, choices=IncidentRole.choices, blank=True)
+    opens_at = models.DateTimeField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
     ticked_at = models.DateTimeField(null=True, blank=True)
     ticked_by = models.ForeignKey(

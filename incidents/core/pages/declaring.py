@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from incidents.core.admin.forms import DeclareForm
-from incidents.core.admin.verbs import declare as declare_by_form
+from incidents.core.admin.declaring import DeclareForm
+from incidents.core.admin.declaring import declare as declare_by_form
 from incidents.core.errors import DomainError
 
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
-from incidents.core import criteria, panels, services
+from incidents.core import panels, procedures, services
 from incidents.core.models import Incident, RoleAssignment, SeverityPolicy, Status
 from incidents.core.pages.moves import arrange, verbs_for
 from incidents.timers import clock
@@ -19,7 +19,11 @@ MOST_LISTED = 100
 RECENT = timedelta(days=7)
 STORY = 30
 LONGEST_STORY = 1_000
-PARTS = {"now": "pocket/incident_now.html", "story": "pocket/incident_story.html"}
+PARTS = {
+    "now": "pocket/incident_now.html",
+    "plan": "pocket/incident_plan.html",
+    "story": "pocket/incident_story.html",
+}
 
 
 @require_safe
@@ -79,12 +83,16 @@ def facts_of(request: HttpRequest, subject: Incident) -> dict[str, Any]:
     newest = subject.timeline.select_related("actor").order_by("-at", "-id")
     entries = list(newest[: longest + 1])
     offered, now = verbs_for(request.user, subject), clock.now()
+    items = procedures.items_of(subject)
     policy = services.policy_of(subject)
     return {
         "here": "incidents",
         "incident": subject,
         "severity": policy.label,
-        "resolvable_from": criteria.observed_until(subject, policy, now),
+        "resolvable_from": services.observed_until(subject, now),
+        "followed": procedures.followed(subject, items),
+        "cards": procedures.checklists(subject, items),
+        "can_act": "tick" in offered,
         "roles": subject.roles.filter(until=None).select_related("user").order_by("since"),
         "entries": entries[:longest],
         "there_are_more": len(entries) > longest and longest == STORY,

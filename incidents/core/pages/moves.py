@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
-from incidents.core import criteria, services, story
+from incidents.core import services, story
 from incidents.core.adminsite import Verb, VerbForm, known_verbs, offered
 from incidents.core.errors import DomainError, Forbidden, Refused
 from incidents.core.models import Incident, IncidentRole, Status
@@ -20,8 +20,11 @@ from incidents.timers import clock
 WAY = ["acknowledge", "identify", "start-mitigating", "mark-recovered", "resolve", "reopen"]
 BESIDE = [
     *("join", "take-command", "escalate", "page", "mark-recovered", "relapse", "resolve"),
-    *("change-severity", "attest", "snooze", "unacknowledge", "dismiss"),
+    *("publish-update", "decline-customer-notice", "change-severity", "change-type", "attest"),
+    *("snooze", "unacknowledge", "dismiss"),
 ]
+# Where on the page somebody was at work.
+PLACES = {"tick": "#plan", "untick": "#plan", "follow-procedure": "#plan"}
 ASKED_ANYWAY = {"suspected_cause", "mitigation", "mitigation_kind", "root_cause"}
 
 
@@ -84,11 +87,15 @@ def act(request: HttpRequest, reference: str, verb: str) -> HttpResponse:
     if chosen is None:
         return _too_late(request, incident, verb)
     form = _form(chosen, incident, user, request.POST if request.method == "POST" else None)
+    form.initial.update(request.GET.dict())
     context: dict[str, Any] = {"here": "incidents", "incident": incident, "verb": chosen}
     status = 200
     if request.method == "POST":
         status = 400
-        if form.is_valid():
+        if form.is_valid() and chosen.is_looked_at(request):
+            context["preview"] = chosen.show(request, incident, form)
+            status = 400 if form.errors else 200
+        elif form.is_valid():
             try:
                 done = _run(chosen, incident, request, form.cleaned_data)
             except DomainError as error:
@@ -97,7 +104,9 @@ def act(request: HttpRequest, reference: str, verb: str) -> HttpResponse:
                 if done:
                     facts = {**form.cleaned_data, "actor": user}
                     messages.success(request, chosen.say(seen.get(pk=incident.pk), facts))
-                    return redirect("incident", reference=reference)
+                    place = redirect("incident", reference=reference)
+                    place["Location"] += PLACES.get(chosen.name, "")
+                    return place
                 status = 409
                 context["meanwhile"] = _meanwhile(request, incident)
     context |= {"form": form, "seen": story.newest(incident), "missing": _missing(chosen, incident)}
@@ -168,10 +177,7 @@ def _missing(verb: Verb, incident: Incident) -> list[Any]:
     """What stands in the way of resolving that the form itself does not ask for."""
     if verb.name != "resolve":
         return []
-    policy, stated = services.policy_of(incident), incident.attestations.all()
-    found = criteria.unmet(
-        incident, policy, clock.now(), target=Status.RESOLVED, attestations=stated
-    )
+    found = services.unmet_of(incident, clock.now(), target=Status.RESOLVED)
     return [criterion for criterion in found if criterion.code not in ASKED_ANYWAY]
 
 

@@ -18,8 +18,16 @@ from incidents.core.services.accounts import (
     set_access,
 )
 from incidents.core.services.canary import keep_canary
+from incidents.core.services.checklists import (
+    add_checklist_item,
+    follow_procedure,
+    tell_overdue,
+    tick,
+    untick,
+)
 from incidents.core.services.declaring import (
     Reservation,
+    check_type,
     declare,
     expect_signal,
     expectation_of,
@@ -28,13 +36,18 @@ from incidents.core.services.declaring import (
 )
 from incidents.core.services.facts import attest, correct_milestone, note, record_impact
 from incidents.core.services.idempotency import declare_once
+from incidents.core.services.importing import export_incident, import_incident
+from incidents.core.services.judging import observed_until, unmet_of
 from incidents.core.services.keys import issue_token, revoke_token, token_for
 from incidents.core.services.policies import (
+    calendar_for,
     calendar_of,
+    choose_runbook,
     ensure_default_runbook,
     policy_of,
     publish_revision,
     revision_for,
+    revisions_of,
 )
 from incidents.core.services.progress import (
     dismiss,
@@ -56,14 +69,12 @@ from incidents.core.services.recording import (
 )
 from incidents.core.services.response import (
     acknowledge,
-    add_checklist_item,
     assign_role,
     change_severity,
+    change_type,
     end_snooze,
     snooze,
-    tick,
     unacknowledge,
-    untick,
 )
 from incidents.core.services.views import forget_view, save_view
 
@@ -77,9 +88,13 @@ __all__ = [
     "add_checklist_item",
     "assign_role",
     "attest",
+    "calendar_for",
     "calendar_of",
     "change_password",
     "change_severity",
+    "change_type",
+    "check_type",
+    "choose_runbook",
     "correct_milestone",
     "deactivate_person",
     "declare",
@@ -89,9 +104,12 @@ __all__ = [
     "ensure_default_runbook",
     "expect_signal",
     "expectation_of",
+    "export_incident",
+    "follow_procedure",
     "forget_view",
     "holder_of_link",
     "identify",
+    "import_incident",
     "incidents_held_by",
     "invite_person",
     "issue_token",
@@ -102,6 +120,7 @@ __all__ = [
     "merge",
     "missing_guards",
     "note",
+    "observed_until",
     "password_link",
     "person_called",
     "policy_of",
@@ -116,6 +135,7 @@ __all__ = [
     "reserve_reference",
     "resolve",
     "revision_for",
+    "revisions_of",
     "revoke_token",
     "roles_held_by",
     "save_view",
@@ -123,9 +143,11 @@ __all__ = [
     "set_access",
     "snooze",
     "start_mitigating",
+    "tell_overdue",
     "tick",
     "token_for",
     "unacknowledge",
+    "unmet_of",
     "untick",
     "withdraw_expectation",
 ]

@@ -7,7 +7,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from incidents.core import plans
 from incidents.core.configuration import remembered
+from incidents.core.documents import unknown
 from incidents.core.errors import DomainError
 from incidents.core.models import (
     ExpectedSignal,
@@ -19,18 +21,27 @@ from incidents.core.models import (
     Severity,
     User,
 )
+from incidents.core.section import of as section_of
+from incidents.core.services.checklists import begin_checklists
 from incidents.core.services.policies import revision_for, start_target_clocks
 from incidents.core.services.recording import record, require_text
+from incidents.core.services.response import command_by_default
 from incidents.timers import clock, rows
 
 CLOCK_SKEW = timedelta(minutes=5)
+# A row of ReferenceCounter that counts nothing: there are references that came from elsewhere.
+UNCOUNTED = "(imported)"
 
 
 @dataclass(frozen=True)
 class Reservation:
-    """A reference that nobody else has, the revision whose format it follows, and since when."""
+    """What nobody else has, the revision whose format the reference follows, and since when.
+
+    `key`: of the row; None where only the INSERT makes one.
+    """
 
     reference: str
+    key: int | None
     revision: RunbookRevision
     at: datetime
 
@@ -51,23 +62,34 @@ def reserve_reference(service: Service, *, now: datetime | None = None) -> Reser
     }
     pattern = revision.reference_format
     series = pattern.replace("{number:03}", "#").replace("{number}", "#").format(**facts)
-    number = _next_number(series)
-    if "{number" in pattern:
-        return Reservation(pattern.format(**facts, number=number), revision, now)
-    return Reservation(series if number == 1 else f"{series}-{number}", revision, now)
+    while True:
+        number, key, others = _next_number(series)
+        if "{number" in pattern:
+            reference = pattern.format(**facts, number=number)
+        else:
+            reference = series if number == 1 else f"{series}-{number}"
+        # What was imported came with a reference that nobody counted.
+        if not (others and Incident.objects.filter(reference=reference).exists()):
+            return Reservation(reference, key, revision, now)
 
 
-def _next_number(series: str) -> int:
-    """One statement: it is a transaction of its own where there is none."""
+def _next_number(series: str) -> tuple[int, int | None, bool]:
+    """The next number of this series, the key of an incident (see `Reservation`), and whether
+    there are references that were not counted.
+
+    One statement: it is a transaction of its own where there is none.
+    """
     table = connection.ops.quote_name(ReferenceCounter._meta.db_table)
+    others = f"EXISTS (SELECT 1 FROM {table} WHERE series = '{UNCOUNTED}')"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {table} AS counter (series, last) VALUES (%s, 1) "  # noqa: S608
-            f"ON CONFLICT (series) DO UPDATE SET last = counter.last + 1 {rows.returning('last')}",
+            f"ON CONFLICT (series) DO UPDATE SET last = counter.last + 1 "
+            f"{rows.returning(f'last, {rows.reserved_key(Incident)}, {others}')}",
             [series],
         )
-        number: int = cursor.fetchone()[0]
-    return number
+        number, key, found, *_ = cursor.fetchone()
+    return number, key, bool(found)
 
 
 def declare(
@@ -90,24 +112,25 @@ def declare(
 ) -> Incident:
     """Make an incident of what somebody or something noticed.
 
-    `signal`: source, dedup_key and service of the alert, compared with the expected signals of
-    drills. Who brings a `reservation` has a transaction open, which a failure undoes as a whole.
+    `signal`: source, dedup_key, service and name of the alert, compared with the expected signals
+    of drills and the runbook's types. Severity: the given one, else the type's, else the service's.
+    Who brings a `reservation` has a transaction open, which a failure undoes as a whole.
     Raises DomainError for an empty title, an unknown severity, a start in the future.
     """
     title = require_text(title, "The title", field="title", longest=300)
-    _require_known(severity)
-    alone = reservation is None
-    reservation = reservation or reserve_reference(service)
+    reservation, alone = reservation or reserve_reference(service), reservation is None
     _require_past(started_at, now := reservation.at)
+    names = [signal.get("name", ""), title, signal.get("dedup_key", "")] if signal else []
+    by_type = _by_type(reservation, service, names, incident_type, severity)
     with transaction.atomic(savepoint=alone):
         incident = Incident(
+            pk=reservation.key,
             reference=reservation.reference,
             revision=reservation.revision,
             title=title,
             description=description.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
             service=service,
-            severity=severity or service.default_severity,
-            incident_type=incident_type,
+            **by_type,
             declared_by=actor,
             declared_via=via,
             started_at=min(started_at, now) if started_at else None,
@@ -117,9 +140,29 @@ def declare(
             last_resort=last_resort,
             recurrence_of=recurrence_of,
         )
-        people = _apply_expectation(incident, signal, now) or list(audience)
-        _begin(incident, people)
+        _begin(incident, _apply_expectation(incident, signal, now) or list(audience))
     return incident
+
+
+def check_type(service: Service, *, incident_type: str, severity: str | None = None) -> None:
+    """What a person chose is known to the runbook of `service`, and goes together.
+
+    Asked where people declare, who can answer. `declare` itself never stops over it. Raises
+    DomainError that says what may be chosen.
+    """
+    if not incident_type:
+        return
+    section = section_of(revision_for(service))
+    kind = section.types.get(incident_type)
+    if kind is None:
+        what = f"For {service} the type"
+        raise DomainError(unknown(incident_type, section.types, what=what), field="incident_type")
+    if severity and kind.severities and severity not in kind.severities:
+        raise DomainError(
+            f"“{kind.title}” is {' or '.join(kind.severities)}, not {severity}: choose one that "
+            "fits, or leave the severity to the type.",
+            field="severity",
+        )
 
 
 def _require_known(severity: str | None) -> None:
@@ -135,21 +178,42 @@ def _require_past(started_at: datetime | None, now: datetime) -> None:
         raise DomainError("An incident cannot start in the future.", field="started_at")
 
 
+def _by_type(
+    reservation: Reservation,
+    service: Service,
+    names: Iterable[str],
+    given: str,
+    severity: str | None,
+) -> dict[str, str]:
+    """What follows from the type that was given, or from that of an alert by one of `names`."""
+    _require_known(severity)
+    section = section_of(reservation.revision)
+    given = given or plans.type_named(section, names)
+    kind = section.types.get(given)
+    return {
+        "incident_type": given,
+        "severity": severity or (kind.severity if kind else service.default_severity),
+        "procedure": (kind and kind.procedure) or "",
+    }
+
+
 def _begin(incident: Incident, audience: list[User]) -> None:
     """Store it, start its clocks and announce it."""
     rows.insert([incident])
     if audience:
         incident.audience.set(audience)
     start_target_clocks(incident, incident.declared_at)
+    begin_checklists(incident)
     via = f" by {incident.declared_via}" if incident.declared_via else ""
     record(
         incident,
         Kind.DECLARED,
         actor=incident.declared_by,
         at=incident.declared_at,
-        summary=f"{incident.severity} declared{via}: {incident.title}",
+        summary=f"{plans.severity_called(incident)} declared{via}: {incident.title}",
         data={"severity": incident.severity, "service": incident.service.slug},
     )
+    command_by_default(incident, incident.declared_by, incident.declared_at)
 
 
 def _apply_expectation(

@@ -14,6 +14,7 @@ from incidents.core.errors import DomainError, Forbidden
 from incidents.core.models import Attestation, Incident, IncidentRole, Kind, Service, User
 from incidents.core.services.recording import lock, record, require_open, require_text
 from incidents.timers import clock
+from incidents.timers.wording import span
 
 # The milestones that may be corrected, as people say them.
 MILESTONES = {
@@ -130,7 +131,7 @@ def attest(
         incident,
         Kind.ATTESTED,
         actor=actor,
-        summary=f"Attested: {attestation} for {window}.",
+        summary=f"Attested: {attestation}{f' for {span(window)}' if window else ''}.",
         data={"fact": attestation.fact, "value": str(value), "window": window.total_seconds()},
     )
     return attestation

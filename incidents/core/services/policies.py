@@ -1,6 +1,6 @@
 """Runbook revisions: which one applies, publishing a new one, the built-in default."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,7 +8,9 @@ from django.db import transaction
 
 from incidents.core.calendar import WorkingCalendar
 from incidents.core.configuration import remembered
-from incidents.core.figures import target_due_at
+from incidents.core.documents import digest_of_document
+from incidents.core.errors import DomainError
+from incidents.core.figures import by_working_day, responded_at, target_due_at
 from incidents.core.models import (
     Incident,
     Kind,
@@ -17,6 +19,7 @@ from incidents.core.models import (
     Service,
     Severity,
     SeverityPolicy,
+    Team,
 )
 from incidents.timers import clock
 from incidents.timers import services as timers
@@ -85,20 +88,44 @@ def publish_revision(
 ) -> RunbookRevision:
     """A new edition of runbook `slug`; incidents in flight keep the one they have.
 
-    `policies`: SeverityPolicy fields, one dict a severity. `facts`: RunbookRevision fields.
+    `policies`: SeverityPolicy fields, one dict a severity. `facts`: RunbookRevision fields. Raises
+    DomainError where no address of a page could hold the references.
     """
+    if "/" in facts.get("reference_format", ""):
+        raise DomainError(
+            "A reference cannot have a slash in it: it is part of the address of its page.",
+            code="reference_format",
+            field="reference_format",
+        )
     last = RunbookRevision.objects.current(slug)
     revision = RunbookRevision.objects.create(
         slug=slug,
         title=title,
         version=(last.version if last else 0) + 1,
         created_at=clock.now(),
+        digest=digest_of_document(facts.get("document", {})),
         **facts,
     )
     SeverityPolicy.objects.bulk_create(
         SeverityPolicy(revision=revision, **policy) for policy in policies
     )
     return revision
+
+
+def choose_runbook(
+    slug: str,
+    *,
+    team: Team | None = None,
+    service: Service | None = None,
+    by_default: bool = False,
+) -> None:
+    """Have incidents of this team or service, or of all that choose none, begin under `slug`."""
+    if team is not None:
+        Team.objects.filter(pk=team.pk).update(runbook=slug)
+    if service is not None:
+        Service.objects.filter(pk=service.pk).update(runbook=slug)
+    if by_default:
+        Organisation.objects.update_or_create(pk=1, defaults={"runbook": slug})
 
 
 def revision_for(service: Service) -> RunbookRevision:
@@ -119,6 +146,18 @@ def _revision_for(of_service: str, of_team: str) -> RunbookRevision:
         if revision is not None:
             return revision
     return ensure_default_runbook()
+
+
+def revisions_of(services: Iterable[Service]) -> dict[int, RunbookRevision]:
+    """By key of each service; what several have in common is read once."""
+    known: dict[tuple[str, str], RunbookRevision] = {}
+    found = {}
+    for service in services:
+        choice = (service.runbook, service.team.runbook)
+        if choice not in known:
+            known[choice] = revision_for(service)
+        found[service.pk] = known[choice]
+    return found
 
 
 def ensure_default_runbook() -> RunbookRevision:
@@ -162,9 +201,15 @@ def calendar_of(incident: Incident) -> WorkingCalendar:
     )
 
 
+def calendar_for(incident: Incident, policy: SeverityPolicy) -> WorkingCalendar:
+    """What its targets are counted in; the calendar is only read where one of them needs it."""
+    counts = policy.business_hours or by_working_day(incident, policy)
+    return calendar_of(incident) if counts else WorkingCalendar()
+
+
 def target_deadlines(incident: Incident, policy: SeverityPolicy) -> dict[str, datetime]:
     """Target name → when it is missed, for the targets that the policy sets."""
-    calendar = calendar_of(incident) if policy.business_hours else WorkingCalendar()
+    calendar = calendar_for(incident, policy)
     due = {name: target_due_at(incident, policy, calendar, name) for name in TARGETS}
     return {name: at for name, at in due.items() if at is not None}
 
@@ -174,13 +219,14 @@ def start_target_clocks(incident: Incident, now: datetime, *, overdue_too: bool 
 
     `overdue_too`: also those whose moment has passed, which are then told at once.
     """
+    policy = policy_of(incident)
     reached = {
-        "respond": incident.acknowledged_at,
+        "respond": responded_at(incident, policy),
         "identify": incident.identified_at,
         "mitigate": incident.mitigating_at,
         "resolve": incident.recovered_at,
     }
-    deadlines = target_deadlines(incident, policy_of(incident))
+    deadlines = target_deadlines(incident, policy)
     wanted = {
         name: due_at
         for name, due_at in deadlines.items()

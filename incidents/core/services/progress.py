@@ -5,10 +5,12 @@ from datetime import datetime
 from django.db import transaction
 from django_fsm import TransitionNotAllowed
 
-from incidents.core.criteria import following, unmet
+from incidents.core.criteria import following
 from incidents.core.errors import DomainError, Forbidden, Refused, Unmet
-from incidents.core.models import Incident, IncidentRole, Kind, Status, User
+from incidents.core.models import Incident, IncidentRole, Kind, SeverityPolicy, Status, User
+from incidents.core.services.checklists import OVERDUE, renew_checklists, void_checks
 from incidents.core.services.declaring import CLOCK_SKEW
+from incidents.core.services.judging import unmet_of
 from incidents.core.services.policies import policy_of, start_target_clocks
 from incidents.core.services.recording import (
     lock,
@@ -65,6 +67,7 @@ def mark_recovered(
     incident.recovered_at = max(min(at or now, now), incident.clock_starts_at)
     incident.save(update_fields=["recovered_at"])
     timers.cancel("core.target", incident, key="resolve")
+    renew_checklists(incident, now)
     record(
         incident,
         Kind.RECOVERED,
@@ -87,6 +90,8 @@ def relapse(incident: Incident, *, actor: User | None = None, summary: str = "")
     incident.recovered_at = None
     incident.save(update_fields=["recovered_at"])
     start_target_clocks(incident, now)
+    void_checks(incident)
+    renew_checklists(incident, now)
     record(
         incident,
         Kind.RELAPSED,
@@ -125,7 +130,7 @@ def resolve(
     incident.mitigation = mitigation.strip() or incident.mitigation
     incident.mitigation_kind = _known_kind(kind) if kind else incident.mitigation_kind
     incident.resolution = resolution.strip() or incident.resolution
-    if missing := _unmet_to_resolve(incident, now):
+    if missing := unmet_of(incident, now, target=Status.RESOLVED):
         _override(incident, missing, override_reason, actor, now)
     if incident.status == Status.INVESTIGATING:
         _enter_identified(incident, now, incident.suspected_cause, actor)
@@ -134,6 +139,7 @@ def resolve(
     incident.resolve(at=now)
     incident.recovered_at = incident.recovered_at or now
     _close(incident, ["root_cause", "resolution", "recovered_at"])
+    renew_checklists(incident, now)
     record(
         incident,
         Kind.RESOLVED,
@@ -215,6 +221,9 @@ def reopen(incident: Incident, *, reason: str, actor: User | None = None) -> Inc
         ]
     )
     start_target_clocks(incident, now, overdue_too=False)
+    timers.cancel(OVERDUE, incident)
+    void_checks(incident)
+    renew_checklists(incident, now)
     record(incident, Kind.REOPENED, actor=actor, at=now, summary=f"Reopened: {reason}")
     return incident
 
@@ -230,12 +239,6 @@ def _known_kind(kind: str) -> str:
         kinds = ", ".join(Incident.MitigationKind.values)
         raise DomainError(f"{kind!r} is no kind of mitigation; use one of {kinds}.", field="kind")
     return kind
-
-
-def _unmet_to_resolve(incident: Incident, now: datetime) -> list[Unmet]:
-    policy = policy_of(incident)
-    stated = incident.attestations.all() if policy.required_attestations else ()
-    return unmet(incident, policy, now, target=Status.RESOLVED, attestations=stated)
 
 
 def _override(
@@ -275,13 +278,21 @@ def _enter_identified(incident: Incident, now: datetime, cause: str, actor: User
     incident.identify(at=now, suspected_cause=cause)
     incident.save(update_fields=["status", "identified_at", "suspected_cause"])
     timers.cancel("core.target", incident, key="identify")
+    _respond(incident)
     record(incident, Kind.IDENTIFIED, actor=actor, at=now, summary=f"Identified: {cause}")
+
+
+def _respond(incident: Incident) -> None:
+    """Where the first action ends the response, it was just done."""
+    if policy_of(incident).respond_ends == SeverityPolicy.RespondEnds.FIRST_ACTION:
+        timers.cancel("core.target", incident, key="respond")
 
 
 def _enter_mitigating(incident: Incident, now: datetime, what: str, kind: str, actor: User) -> None:
     incident.start_mitigating(at=now, mitigation=what, kind=kind)
     incident.save(update_fields=["status", "mitigating_at", "mitigation", "mitigation_kind"])
     timers.cancel("core.target", incident, key="mitigate")
+    _respond(incident)
     record(
         incident,
         Kind.MITIGATING,
@@ -302,4 +313,4 @@ def _close(incident: Incident, changed: list[str] | None = None) -> None:
             *(changed or []),
         ]
     )
-    timers.cancel_all(incident, kinds=["core.target", "core.snooze_end"])
+    timers.cancel_all(incident, kinds=["core.target", "core.snooze_end", OVERDUE])

@@ -23,12 +23,16 @@ HUMAN_ACTIONS = frozenset(
         Kind.RECOVERED,
         Kind.ATTESTED,
         Kind.SEVERITY_CHANGED,
+        Kind.TYPE_CHANGED,
+        Kind.PROCEDURE_FOLLOWED,
         Kind.ROLE_ASSIGNED,
         Kind.IMPACT_RECORDED,
         Kind.NOTE,
         Kind.CHECKLIST_TICKED,
         Kind.CHECKLIST_UNTICKED,
         Kind.MERGED,
+        Kind.UPDATE_PUBLISHED,
+        Kind.CUSTOMERS_DECLINED,
     }
 )
 

@@ -4,9 +4,10 @@ from datetime import datetime
 
 from django.db import transaction
 
+from incidents.core import plans
+from incidents.core.documents import unknown
 from incidents.core.errors import DomainError
 from incidents.core.models import (
-    ChecklistItem,
     Incident,
     IncidentRole,
     Kind,
@@ -14,6 +15,8 @@ from incidents.core.models import (
     Severity,
     User,
 )
+from incidents.core.section import of as section_of
+from incidents.core.services.checklists import renew_checklists, switch_procedure
 from incidents.core.services.policies import start_target_clocks
 from incidents.core.services.recording import (
     lock,
@@ -51,7 +54,30 @@ def acknowledge(incident: Incident, *, actor: User, via: str = "") -> Incident:
         at=now,
         summary=f"{actor} acknowledged{f' ({via})' if via else ''}.",
     )
+    command_by_default(incident, actor, now)
     return incident
+
+
+def command_by_default(incident: Incident, user: User | None, now: datetime) -> None:
+    """Whoever declares it, else who first takes it, commands where the runbook says so.
+
+    Until somebody else takes over. The incident must be locked, or new.
+    """
+    plan = section_of(incident.revision).severities.get(incident.severity)  # type: ignore[call-overload]
+    if user is None or plan is None or not plan.detector_commands:
+        return
+    if incident.roles.filter(role=IncidentRole.COMMANDER).exists():
+        return
+    RoleAssignment.objects.create(
+        incident=incident, role=IncidentRole.COMMANDER, user=user, since=now
+    )
+    record(
+        incident,
+        Kind.ROLE_ASSIGNED,
+        at=now,
+        summary=f"{user} is commander until somebody else takes over.",
+        data={"role": IncidentRole.COMMANDER, "user": user.pk},
+    )
 
 
 def _take(incident: Incident, actor: User, now: datetime) -> None:
@@ -171,18 +197,55 @@ def change_severity(
             code="unchanged",
         )
     reason = require_text(reason, "The reason", field="reason")
-    now, old = clock.now(), incident.severity
+    now, old, was = clock.now(), incident.severity, plans.severity_called(incident)
     incident.severity = severity
     incident.save(update_fields=["severity"])
     timers.cancel_all(incident, kinds=["core.target"])
     start_target_clocks(incident, now)
+    renew_checklists(incident, now)
     record(
         incident,
         Kind.SEVERITY_CHANGED,
         actor=actor,
         at=now,
-        summary=f"Severity {old} → {severity}: {reason}",
+        summary=f"Severity {was} → {plans.severity_called(incident)}: {reason}",
         data={"old": old, "new": severity},
+    )
+    return incident
+
+
+@transaction.atomic
+def change_type(
+    incident: Incident, *, incident_type: str, reason: str = "", actor: User | None = None
+) -> Incident:
+    """It is of another kind that its own runbook knows: with that one's checklist and procedure.
+
+    A procedure that somebody chose stays. Raises DomainError where it is of this type already.
+    """
+    incident = lock(incident)
+    require_open(incident, "change its type")
+    types = section_of(incident.revision).types
+    if incident_type not in types:
+        raise DomainError(unknown(incident_type, types, what="The type"), field="incident_type")
+    old, new = types.get(incident.incident_type), types[incident_type]
+    if incident_type == incident.incident_type:
+        raise DomainError(
+            f"It is of the type “{new.title}” already.", field="incident_type", code="unchanged"
+        )
+    now, before = clock.now(), incident.incident_type
+    incident.incident_type = incident_type
+    incident.save(update_fields=["incident_type"])
+    renew_checklists(incident, now)
+    if incident.procedure in {"", (old and old.procedure) or ""}:
+        switch_procedure(incident, new.procedure or "", now)
+    why = f". {reason.strip()}" if reason.strip() else ""
+    record(
+        incident,
+        Kind.TYPE_CHANGED,
+        actor=actor,
+        at=now,
+        summary=f"Type {old.title if old else before or 'unknown'} → {new.title}{why}",
+        data={"old": before, "new": incident_type},
     )
     return incident
 
@@ -217,63 +280,3 @@ def assign_role(
         data={"role": role, "user": user.pk if user else None},
     )
     return incident
-
-
-@transaction.atomic
-def add_checklist_item(
-    incident: Incident,
-    *,
-    text: str,
-    phase: str = "",
-    role: str = "",
-    due_at: datetime | None = None,
-    actor: User | None = None,
-) -> ChecklistItem:
-    """Put one more thing to do on the incident's checklist."""
-    incident = lock(incident)
-    require_open(incident, "add to its checklist")
-    text = require_text(text, "The text", field="text", longest=300)
-    if role and role not in IncidentRole.values:
-        raise DomainError(f"{role!r} is no role.", field="role")
-    last = incident.checklist.order_by("-position").values_list("position", flat=True).first()
-    item = ChecklistItem.objects.create(
-        incident=incident,
-        position=(last or 0) + 1,
-        phase=phase[:64],
-        text=text,
-        role=role,
-        due_at=due_at,
-    )
-    record(incident, Kind.CHECKLIST_ADDED, actor=actor, summary=f"To do: {text}")
-    return item
-
-
-@transaction.atomic
-def tick(item: ChecklistItem, *, actor: User) -> ChecklistItem:
-    """It is done. Ticking twice changes nothing."""
-    return _set_ticked(item, actor, done=True)
-
-
-@transaction.atomic
-def untick(item: ChecklistItem, *, actor: User) -> ChecklistItem:
-    """It is not done after all."""
-    return _set_ticked(item, actor, done=False)
-
-
-def _set_ticked(item: ChecklistItem, actor: User, *, done: bool) -> ChecklistItem:
-    incident = lock(item.incident)
-    item = ChecklistItem.objects.select_for_update(no_key=True).get(pk=item.pk)
-    if (item.ticked_at is not None) == done:
-        return item
-    now = clock.now()
-    item.ticked_at, item.ticked_by = (now, actor) if done else (None, None)
-    item.save(update_fields=["ticked_at", "ticked_by"])
-    record(
-        incident,
-        Kind.CHECKLIST_TICKED if done else Kind.CHECKLIST_UNTICKED,
-        actor=actor,
-        at=now,
-        summary=f"{'Done' if done else 'Not done after all'}: {item.text}",
-        data={"item": item.pk},
-    )
-    return item

@@ -10,6 +10,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from unfold.templatetags.unfold_list import result_list
 
+from incidents.core import plans
+from incidents.core.models import ChecklistItem, Incident
+from incidents.core.procedures import Group
 from incidents.timers.wording import span, until
 
 register = template.Library()
@@ -41,6 +44,24 @@ def due(at: datetime | None, now: datetime) -> SafeString | str:
         _utc(at),
         until(at, now),
     )
+
+
+@register.filter
+def type_title(incident: Incident) -> str:
+    """Of what type it is, as its runbook calls it; empty where nobody knows."""
+    return plans.title_of_type(incident)
+
+
+@register.filter
+def is_late(item: ChecklistItem, now: datetime) -> bool:
+    """Whether it should be done by now."""
+    return item.due_at is not None and item.ticked_at is None and item.due_at < now
+
+
+@register.filter
+def is_open(group: Group, now: datetime) -> bool:
+    """Whether this phase is to be worked on now."""
+    return group.is_open(now)
 
 
 @register.filter
