@@ -24,13 +24,16 @@ class DeliveryOut(serializers.ModelSerializer):
     recipient = PersonOut(allow_null=True)
     address = serializers.CharField(source="masked_address")
     incident = serializers.CharField(source="incident.reference", allow_null=True, default=None)
+    bundle = serializers.UUIDField(
+        allow_null=True, help_text="The same for all that went in one message: its key."
+    )
 
     class Meta:
         model = Delivery
         fields = [
             *("id", "urgency", "recipient", "transport", "address", "incident", "subject"),
             *("state", "due_at", "give_up_at", "attempts", "created_at", "sent_at", "ended_at"),
-            *("last_error", "fallback_of"),
+            *("last_error", "fallback_of", "waits_since", "bundle"),
         ]
         read_only_fields = fields
 

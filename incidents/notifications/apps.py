@@ -14,9 +14,16 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         from incidents.core import configuration, panels
-        from incidents.notifications import models, panel, pocket, receivers
+        from incidents.notifications import announcing, models, panel, pocket, receivers
+        from incidents.timers import engine
 
         receivers.connect()
+        engine.register(
+            announcing.GIVEN_UP,
+            model="incidents.Incident",
+            handle=engine.each(announcing.again),
+            label="it is told once more that somebody was not reached",
+        )
         configuration.watch(models.ContactMethod, models.NotificationRule)
         panels.register("user", panel.render, order=10)
         panels.register("profile", pocket.render, order=10)

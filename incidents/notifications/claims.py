@@ -6,38 +6,19 @@ that kills its sender is thereby counted, and quarantined instead of killing for
 
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 
-from incidents.core.models import Incident
-from incidents.notifications import decisions, outbox
-from incidents.notifications.decisions import Fate
-from incidents.notifications.lanes import provider_of
-from incidents.notifications.models import Attempt, Delivery, DeliveryQuerySet
+from incidents.core.models import Incident, User
+from incidents.notifications import decisions, folding, leases
+from incidents.notifications.models import Delivery, DeliveryQuerySet
+from incidents.notifications.parcels import Parcel
 from incidents.timers import clock, failpoints
 
 OVERDUE_AT_ONCE = 50
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """A delivery that this process holds by `lease`, and what is to become of it."""
-
-    delivery: Delivery
-    lease: uuid.UUID
-    fate: Fate
-    reason: str = ""
-    reference: str = ""
-    attempt_id: int | None = None
-    takes_slot: bool = True
-
-    @property
-    def provider(self) -> str:
-        return provider_of(self.delivery.address)
 
 
 def take(
@@ -71,28 +52,48 @@ def _claim(
 ) -> tuple[list[Parcel], int, set[int]]:
     """One claim, in a constant number of queries.
 
-    1. Candidates: the oldest that are due; with no room at all, only those to be given up.
-    2. Their incidents are locked, and what is locked elsewhere is passed over, not waited for: an
-       acknowledgement either sees the claim, or is seen by it.
+    1. Candidates: the oldest that are due, and what may go in one message with them; with no room
+       at all, only those to be given up.
+    2. Their incidents and people are locked, and what is locked elsewhere is passed over, not
+       waited for: an acknowledgement either sees the claim, or is seen by it; and of two claims for
+       one person, the later one sees what the other sends.
     3. The deliveries are locked and judged; the lease is committed with the raised counts.
     """
     if not room:
         due = due.filter(give_up_at__lte=now)
-    found = list(due.order_by("due_at").values_list("pk", "incident_id")[: room or OVERDUE_AT_ONCE])
+    found = folding.candidates(due, room or OVERDUE_AT_ONCE)
     if not found:
         return [], 0, set()
-    wanted = {incident_id for _, incident_id in found if incident_id is not None}
+    if room:
+        found += folding.companions(found, now)
     with transaction.atomic():
         now = clock.now()
-        incidents = Incident.objects.select_for_update(no_key=True, skip_locked=True)
-        free = {i.pk: i for i in incidents.filter(pk__in=wanted).order_by("pk")} if wanted else {}
-        rows = Delivery.objects.due(now).select_related("recipient", "contact_method")
-        rows = rows.filter(Q(incident=None) | Q(incident__in=free), pk__in=[pk for pk, _ in found])
-        locked = rows.select_for_update(no_key=True, skip_locked=True, of=("self",))
-        parcels = _judge(list(locked.order_by("due_at")), free, now, no_room=not room)
-        held = _lease(parcels, now)
+        wanted = {one.incident_id for one in found if one.incident_id is not None}
+        free, locked = _lock(found, wanted, now)
+        parcels = _judge(locked, free, now, no_room=not room)
+        arranged = folding.arrange(parcels, free, now) if room else parcels
+        held = leases.write(arranged, now)
     failpoints.reach("send.after_claim")
     return held, len(parcels), wanted - set(free)
+
+
+def _lock(
+    found: Sequence[folding.Candidate], wanted: Collection[int], now: datetime
+) -> tuple[dict[int, Incident], list[Delivery]]:
+    """Those incidents, and of the deliveries, that nobody else holds; oldest first."""
+    incidents = Incident.objects.select_for_update(no_key=True, skip_locked=True)
+    incidents = incidents.only("reference", "status", "severity", "service", "paging_epoch")
+    free = {i.pk: i for i in incidents.filter(pk__in=wanted).order_by("pk")} if wanted else {}
+    told = {one.recipient_id or 0 for one in found if one.may_fold and settings.PAGE_INTERVAL}
+    people = User.objects.select_for_update(no_key=True, skip_locked=True).order_by("pk")
+    there = set(people.filter(pk__in=told).values_list("pk", flat=True)) if told else set()
+    rows = Delivery.objects.takeable(now).filter(
+        Q(incident=None) | Q(incident__in=free), pk__in=[one.pk for one in found]
+    )
+    if told != there:
+        rows = rows.exclude(may_fold=True, recipient__in=told - there)
+    rows = rows.select_related("recipient", "contact_method").order_by("due_at")
+    return free, list(rows.select_for_update(no_key=True, skip_locked=True, of=("self",)))
 
 
 def _judge(
@@ -131,41 +132,3 @@ def _is_address_valid(delivery: Delivery) -> bool:
     if delivery.recipient is None or not delivery.may_go_elsewhere:
         return True
     return delivery.address == delivery.recipient.email
-
-
-def _lease(parcels: Sequence[Parcel], now: datetime) -> list[Parcel]:
-    """Write down what was decided; returns what is in our hands now."""
-    for reason in {p.reason for p in parcels if p.fate is Fate.CANCEL}:
-        over = [p.delivery.pk for p in parcels if (p.fate, p.reason) == (Fate.CANCEL, reason)]
-        Delivery.objects.filter(pk__in=over).update(
-            **outbox.ending(Delivery.State.CANCELLED, now=now, reason=reason)
-        )
-    held = [parcel for parcel in parcels if parcel.fate is not Fate.CANCEL]
-    if not held:
-        return []
-    sent = [parcel.delivery.pk for parcel in held if parcel.fate is Fate.SEND]
-    Delivery.objects.filter(pk__in=sent).update(attempts=F("attempts") + 1)
-    Delivery.objects.filter(pk__in=[parcel.delivery.pk for parcel in held]).update(
-        state=Delivery.State.SENDING,
-        lease=held[0].lease,
-        lease_until=now + settings.DELIVERY_LEASE,
-        unfinished=F("unfinished") + 1,
-    )
-    crashed = [parcel.delivery.pk for parcel in held if parcel.delivery.unfinished]
-    if crashed:
-        unheard = Attempt.objects.filter(delivery__in=crashed, outcome=Attempt.Outcome.UNFINISHED)
-        unheard.update(outcome=Attempt.Outcome.INTERRUPTED)
-    return _note_attempts(held, now)
-
-
-def _note_attempts(held: Sequence[Parcel], now: datetime) -> list[Parcel]:
-    """Every attempt is evidence, and the evidence is there before the attempt."""
-    for parcel in held:
-        parcel.delivery.attempts += parcel.fate is Fate.SEND
-    attempts = Attempt.objects.bulk_create(
-        Attempt(delivery=p.delivery, number=p.delivery.attempts, started_at=now)
-        for p in held
-        if p.fate is Fate.SEND
-    )
-    numbered = {attempt.delivery_id: attempt.pk for attempt in attempts}
-    return [replace(parcel, attempt_id=numbered.get(parcel.delivery.pk)) for parcel in held]

@@ -90,6 +90,7 @@ class Fate(Enum):
     CANCEL = "cancel"
     REROUTE = "reroute"
     GIVE_UP = "give up"
+    LATER = "later"
 
 
 @dataclass(frozen=True)
@@ -171,3 +172,61 @@ def after_failure(
         pause = wish if is_page else max(wish, pause)
     again = now + pause
     return again if again < give_up_at else None
+
+
+# --- Told together --------------------------------------------------------------------------------
+
+# While what tells of the others is still being sent, nobody knows when its minute begins.
+LOOK_AGAIN = timedelta(seconds=2)
+# One that waits never waits longer than the interval and this, whatever is told meanwhile.
+GRACE = timedelta(seconds=15)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a person was told at this address about this service. `at` None: just being sent.
+
+    `rank`: how severe the incident is, 1 is worst.
+    """
+
+    incident: int
+    rank: int
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A due page that may wait to be told together with others.
+
+    `patience`: how long its address is tried. `is_second_way`: another address of the person has
+    failed before this one.
+    """
+
+    incident: int
+    rank: int
+    patience: timedelta
+    waits_since: datetime | None = None
+    is_second_way: bool = False
+
+
+def waits_until(
+    page: Asking, told: Collection[Told], *, interval: timedelta, now: datetime
+) -> datetime | None:
+    """When to look at this page again; None: it is sent now.
+
+    A person who was told about other incidents of the service within the `interval`, none of them
+    less severe, is told about this one when that is over. Not so a repeat of an incident that the
+    person knows. Nor does it wait longer than its address would be tried: by then others are asked.
+    """
+    recent = [one for one in told if one.at is None or now - one.at < interval]
+    if not interval or not recent or page.is_second_way:
+        return None
+    knows_it = any(one.incident == page.incident for one in told)
+    if knows_it or page.rank < min(one.rank for one in recent):
+        return None
+    longest = (page.waits_since or now) + min(interval + GRACE, page.patience)
+    if any(one.at is None for one in recent):
+        until = min(now + LOOK_AGAIN, longest)
+    else:
+        until = min(max(one.at for one in recent if one.at is not None) + interval, longest)
+    return until if until > now else None

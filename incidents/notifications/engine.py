@@ -7,34 +7,23 @@ Nothing here waits while it holds a lock, and no transaction is open while a req
 """
 
 import logging
-import random
 import threading
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
-from django.conf import settings
-from django.db import transaction
-from django.db.models import Exists, F, OuterRef
-
-from incidents.core import services as core
-from incidents.core.models import Incident, User
-from incidents.notifications import claims, decisions, outbox
-from incidents.notifications.claims import Parcel
+from incidents.notifications import claims, folding, leases, marks
 from incidents.notifications.decisions import Fate
 from incidents.notifications.lanes import SLOTS, Heart, Lane
-from incidents.notifications.models import Attempt, Delivery, Urgency
-from incidents.notifications.signals import delivery_given_up
+from incidents.notifications.models import Delivery, Urgency
+from incidents.notifications.parcels import Parcel
 from incidents.notifications.transports import TRANSPORTS
-from incidents.notifications.transports.base import Outgoing, Sent, TransportError
+from incidents.notifications.transports.base import Outgoing, TransportError
 from incidents.timers import clock, failpoints
 from incidents.timers import services as timers
 
 logger = logging.getLogger(__name__)
-
-LATE = "The lease had been lost by then: nothing was changed."
-
 
 _lanes: dict[tuple[str, str], Lane] = {}
 _making = threading.Lock()
@@ -50,18 +39,16 @@ def dispatch(*, wait: bool = False) -> int:
     now = clock.now()
     timers.beat("outbox")
     _relieve()
-    if not Delivery.objects.due(now).exists():
-        return 0
+    lines = set(Delivery.objects.due(now).values_list("urgency", "transport").distinct())
     count = 0
-    for urgency in Urgency.values:  # pages first
-        for transport in TRANSPORTS:
-            if wait:
-                parcels, handled = claims.take(urgency, transport, room=SLOTS, now=now)
-                for parcel in parcels:
-                    _work(parcel)
-                count += handled
-            else:
-                count += _fill(_lane(urgency, transport), now)
+    for urgency, transport in sorted(lines, key=lambda line: line[0] != Urgency.PAGE):
+        if wait:
+            parcels, handled = claims.take(urgency, transport, room=SLOTS, now=now)
+            for parcel in parcels:
+                _work(parcel)
+            count += handled
+        else:
+            count += _fill(_lane(urgency, transport), now)
     return count
 
 
@@ -98,7 +85,7 @@ def _fill(lane: Lane, now: datetime) -> int:
         parcels, handled = claims.take(
             lane.urgency, lane.transport, room=room, now=now, crowd=crowd
         )
-        _note_rest(lane, parcels, room, crowd)
+        lane.has_more = bool(crowd) or handled >= room
         for parcel in parcels:
             if parcel.takes_slot:
                 _hand_over(parcel, lane)
@@ -143,22 +130,27 @@ def _give_back(lane: Lane) -> None:
     """What was claimed and will not be sent here is due again."""
     while lane.waiting:
         parcel = lane.waiting.popleft()
-        _heart.release(parcel.delivery.pk, parcel.lease)
-        _let_go(parcel)
+        _release(parcel)
+        marks.let_go(parcel.all)
 
 
-def _note_rest(lane: Lane, parcels: Sequence[Parcel], room: int, crowd: Collection[str]) -> None:
-    """Remember whether something may have been left that a free slot should take up."""
-    lane.has_more = bool(crowd) or sum(parcel.takes_slot for parcel in parcels) >= room
+def _hold(parcel: Parcel) -> None:
+    for one in parcel.all:
+        _heart.hold(one.delivery.pk, one.lease)
+
+
+def _release(parcel: Parcel) -> None:
+    for one in parcel.all:
+        _heart.release(one.delivery.pk, one.lease)
 
 
 def _hand_over(parcel: Parcel, lane: Lane) -> None:
-    _heart.hold(parcel.delivery.pk, parcel.lease)
+    _hold(parcel)
     try:
         lane.run(partial(_job, parcel, lane), parcel.provider)
     except RuntimeError:  # The process is shutting down.
-        _heart.release(parcel.delivery.pk, parcel.lease)
-        _let_go(parcel)
+        _release(parcel)
+        marks.let_go(parcel.all)
 
 
 def _job(parcel: Parcel, lane: Lane) -> None:
@@ -169,7 +161,7 @@ def _job(parcel: Parcel, lane: Lane) -> None:
             parcel = following
             elsewhere = _work(parcel)
             lane.finished()
-            _heart.release(parcel.delivery.pk, parcel.lease)
+            _release(parcel)
             if elsewhere and not lane.closed:
                 dispatch()
             following = _next(lane, parcel.provider)
@@ -190,13 +182,13 @@ def _next(lane: Lane, leaving: str) -> Parcel | None:
     try:
         slots, crowd = lane.room(leaving=leaving)
         room = slots + (lane.ahead() if slots and not crowd else 0)
-        parcels, _ = claims.take(
+        parcels, handled = claims.take(
             lane.urgency, lane.transport, room=room, now=clock.now(), crowd=crowd
         )
-        _note_rest(lane, parcels, room, crowd)
+        lane.has_more = bool(crowd) or handled >= room
         following = [parcel for parcel in parcels if parcel.takes_slot]
         for parcel in following[slots:]:
-            _heart.hold(parcel.delivery.pk, parcel.lease)
+            _hold(parcel)
             lane.waiting.append(parcel)
     finally:
         lane.filling.release()
@@ -207,7 +199,7 @@ def _next(lane: Lane, leaving: str) -> Parcel | None:
             _work(parcel)
     if not following:
         return None
-    _heart.hold(following[0].delivery.pk, following[0].lease)
+    _hold(following[0])
     return following[0]
 
 
@@ -224,7 +216,7 @@ def _work(parcel: Parcel) -> bool:
             return _send(parcel)
         cancelled = parcel.fate is Fate.REROUTE
         state = Delivery.State.CANCELLED if cancelled else Delivery.State.FAILED
-        return _give_up(parcel, state, parcel.reason)
+        return marks.give_up(parcel, state, parcel.reason)
     except Exception:
         logger.exception("Unable to finish delivery %s; it is due again", parcel.delivery.pk)
         return False
@@ -232,159 +224,49 @@ def _work(parcel: Parcel) -> bool:
 
 def _send(parcel: Parcel) -> bool:
     failpoints.reach("send.before_connect")
-    if not _confirm(parcel):
-        _let_go(parcel)
+    together, at = _confirm(parcel)
+    if late := [one for one in parcel.all if one not in together]:
+        marks.let_go(late)
+    if not together:
         return False
     try:
-        sent = TRANSPORTS[parcel.delivery.transport].send(_outgoing(parcel))
+        sent = TRANSPORTS[parcel.delivery.transport].send(_outgoing(together, at))
     except TransportError as error:
         failpoints.reach("send.before_mark")
-        return _mark_failed(parcel, error)
+        return marks.failed(together, error)
     except Exception as error:
         logger.exception("The transport %s is broken", parcel.delivery.transport)
-        return _mark_failed(parcel, TransportError(repr(error)))
+        return marks.failed(together, TransportError(repr(error)))
     failpoints.reach("send.after_body")
     failpoints.reach("send.before_mark")
-    _mark_sent(parcel, sent)
+    marks.sent(together, sent)
     return False
 
 
-def _confirm(parcel: Parcel) -> bool:
-    """Still ours, and still wanted? The last look before the first byte; renews the lease."""
-    now = clock.now()
-    ours = Delivery.objects.filter(pk=parcel.delivery.pk, lease_until__gt=now).held(parcel.lease)
-    if parcel.delivery.paging_epoch is not None:
-        same = Incident.objects.open().filter(
-            pk=OuterRef("incident_id"), paging_epoch=OuterRef("paging_epoch")
-        )
-        ours = ours.filter(Exists(same))
-    if parcel.delivery.recipient_id is not None:
-        here = User.objects.filter(pk=OuterRef("recipient_id"), is_active=True)
-        ours = ours.filter(Exists(here))
-    return ours.update(lease_until=now + settings.DELIVERY_LEASE) == 1
+def _confirm(parcel: Parcel) -> tuple[list[Parcel], datetime]:
+    """Which of these are still ours, and still wanted; and the present. The last look before the
+    first byte."""
+    together = []
+    for one in parcel.all:
+        now, until = leases.held_until(one)
+        if until is not None and leases.is_long_enough(one, until, now):
+            together.append(one)
+    return together, now
 
 
-def _outgoing(parcel: Parcel) -> Outgoing:
-    delivery, method = parcel.delivery, parcel.delivery.contact_method
+def _outgoing(parcels: Sequence[Parcel], at: datetime) -> Outgoing:
+    delivery, method = parcels[0].delivery, parcels[0].delivery.contact_method
+    subject, body, links = folding.reading(parcels)
     return Outgoing(
-        id=str(delivery.pk),
+        id=delivery.key,
         address=delivery.address,
         secret=method.secret if method else delivery.secret,
-        subject=delivery.subject,
-        body=delivery.body,
-        at=clock.now(),
-        html=delivery.html,
-        links=delivery.as_links,
+        subject=subject,
+        body=body,
+        at=at,
+        html=delivery.html if len(parcels) == 1 else "",
+        links=links,
         urgency=delivery.urgency,
-        reference=parcel.reference,
-    )
-
-
-# --- Mark ---------------------------------------------------------------------------------------
-
-
-@transaction.atomic
-def _mark_sent(parcel: Parcel, sent: Sent) -> None:
-    now = clock.now()
-    ours = Delivery.objects.filter(pk=parcel.delivery.pk).held(parcel.lease)
-    ending = outbox.ending(Delivery.State.SENT, now=now)
-    marked = ours.update(**ending, sent_at=now, provider_id=sent.provider_id[:255])
-    _note(parcel, Attempt.Outcome.SENT, "" if marked else LATE, provider_id=sent.provider_id)
-
-
-def _mark_failed(parcel: Parcel, error: TransportError) -> bool:
-    """Try again later, or give it up; True when somebody has to be reached elsewhere now."""
-    delivery = parcel.delivery
-    again = decisions.after_failure(
-        permanent=error.permanent,
-        retry_after=error.retry_after,
-        is_page=delivery.is_page,
-        attempts=delivery.attempts,
-        give_up_at=delivery.give_up_at,
-        now=clock.now(),
-        jitter=random.random(),
-    )
-    outcome = Attempt.Outcome.PERMANENT if error.permanent else Attempt.Outcome.TEMPORARY
-    if again is None:
-        return _give_up(parcel, Delivery.State.FAILED, str(error), outcome)
-    with transaction.atomic():
-        marked = (
-            Delivery.objects.filter(pk=delivery.pk)
-            .held(parcel.lease)
-            .update(
-                state=Delivery.State.PENDING,
-                due_at=again,
-                lease=None,
-                lease_until=None,
-                unfinished=0,
-                last_error=outbox.legible(str(error)),
-            )
-        )
-        _note(parcel, outcome, str(error) if marked else f"{error} {LATE}")
-    return False
-
-
-def _let_go(parcel: Parcel) -> None:
-    """It was held for too long to be sent: it is due again, and judged again."""
-    with transaction.atomic():
-        Delivery.objects.filter(pk=parcel.delivery.pk).held(parcel.lease).update(
-            state=Delivery.State.PENDING,
-            lease=None,
-            lease_until=None,
-            unfinished=F("unfinished") - 1,
-        )
-        _note(parcel, Attempt.Outcome.NOT_STARTED, "")
-
-
-@transaction.atomic
-def _give_up(
-    parcel: Parcel, state: str, reason: str, outcome: Attempt.Outcome | None = None
-) -> bool:
-    """This address will not do: the next one in the same transaction, or it is announced.
-
-    The incident is locked first, then everything that goes to this recipient for this cause: of
-    two addresses that fail at once, the second sees that it is the last.
-    """
-    delivery, now = parcel.delivery, clock.now()
-    incident = core.lock(Incident(pk=delivery.incident_id)) if delivery.incident_id else None
-    members = Delivery.objects.family(delivery).select_for_update(no_key=True, of=("self",))
-    family = {
-        member.pk: member
-        for member in members.select_related("recipient", "incident").order_by("pk")
-    }
-    delivery = family[delivery.pk]
-    ours = delivery.state == Delivery.State.SENDING and delivery.lease == parcel.lease
-    if outcome is not None:
-        _note(parcel, outcome, reason if ours else f"{reason} {LATE}")
-    if not ours:
-        return False
-    ending = outbox.ending(state, now=now, reason=outbox.legible(reason))
-    Delivery.objects.filter(pk=delivery.pk).update(**ending)
-    if incident is not None and _is_void(delivery, incident):
-        return False
-    if outbox.pass_on(delivery, family.values(), now=now):
-        return True
-    if delivery.recipient_id is None:
-        logger.critical("A last resort was not reached: %s. %s", delivery, reason)
-    delivery.state, delivery.ended_at, delivery.last_error = state, now, reason
-    delivery_given_up.send(Delivery, delivery=delivery, incident=incident)
-    return False
-
-
-def _is_void(delivery: Delivery, incident: Incident) -> bool:
-    """A page for which nobody waits any more."""
-    if delivery.paging_epoch is None:
-        return False
-    return not incident.is_open or incident.paging_epoch != delivery.paging_epoch
-
-
-def _note(parcel: Parcel, outcome: Attempt.Outcome, detail: str, *, provider_id: str = "") -> None:
-    """Complete the evidence of this attempt."""
-    if parcel.attempt_id is None:
-        return
-    Attempt.objects.filter(pk=parcel.attempt_id).update(
-        outcome=outcome,
-        finished_at=clock.now(),
-        detail=outbox.legible(detail, longest=1024),
-        provider_id=provider_id[:255],
+        reference=parcels[0].reference,
+        others=[parcel.reference for parcel in parcels[1:]],
     )

@@ -13,13 +13,13 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import close_old_connections, connections
+from django.db import connections
 
+from incidents.notifications.crew import Crew
 from incidents.notifications.models import Delivery
 from incidents.timers import clock
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 SLOTS, RESERVE = 8, 8
 CROWD = SLOTS // 2
 # So long may a claim wait for its slot; the claim of a page is to be on the wire within 0.5 s.
-AHEAD_SECONDS, MOST_AHEAD = 0.15, 32
+AHEAD_SECONDS, MOST_AHEAD = 0.2, 32
 # Connecting 3 s and the whole request 10 s: what takes longer is not renewed, but repeated.
 LONGEST_SECONDS = 13.0
 
@@ -50,9 +50,7 @@ class Lane:
         self.filling = threading.Lock()
         # Whether the last claim left something behind that a free slot should take up.
         self.has_more = False
-        self._pool = ThreadPoolExecutor(
-            SLOTS + RESERVE, thread_name_prefix=f"{urgency}-{transport}"
-        )
+        self._crew = Crew(SLOTS + RESERVE, name=f"{urgency}-{transport}")
         # Claimed already, for slots that will be free in a moment: see `ahead`.
         self.waiting: deque[Any] = deque()
         self._finished: deque[float] = deque(maxlen=MOST_AHEAD)
@@ -89,7 +87,7 @@ class Lane:
         """Do `job` in a thread with database connections of its own. RuntimeError when closed."""
         self._count(provider, 1)
         try:
-            self._pool.submit(self._run, job)
+            self._crew.submit(job)
         except RuntimeError:
             self._count(provider, -1)
             raise
@@ -106,21 +104,11 @@ class Lane:
     def close(self, *, wait: bool) -> None:
         """Take nothing new; wait for what runs (it ends by itself in 13 seconds)."""
         self.closed = True
-        self._pool.shutdown(wait=wait)
+        self._crew.close(wait=wait)
 
     def _count(self, provider: str, change: int) -> None:
         with self._counting:
             self._busy[provider] += change
-
-    def _run(self, job: Callable[[], None]) -> None:
-        close_old_connections()
-        try:
-            job()
-        except Exception:
-            logger.exception("Unable to finish a delivery by %s", self.transport)
-        finally:
-            # Idle threads must not sit on connections: there may be a hundred of them.
-            connections.close_all()
 
 
 class Heart:

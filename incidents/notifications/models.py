@@ -145,9 +145,19 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         free = Q(lease_until=None) | Q(lease_until__lte=now)
         return self.alive().filter(free, due_at__lte=now)
 
+    def takeable(self, now: datetime) -> "DeliveryQuerySet":
+        """Due; or waiting for others with which it may go at any time."""
+        free = Q(lease_until=None) | Q(lease_until__lte=now)
+        waits = Q(waits_since__isnull=False, attempts=0, state=Delivery.State.PENDING)
+        return self.alive().filter(free, Q(due_at__lte=now) | waits)
+
     def pages(self) -> "DeliveryQuerySet":
         """What asks somebody to take an incident, and is void as soon as somebody did."""
         return self.filter(paging_epoch__isnull=False)
+
+    def fresh(self) -> "DeliveryQuerySet":
+        """Never tried yet: what may still go in one message with others."""
+        return self.filter(state=Delivery.State.PENDING, attempts=0, bundle=None, unfinished=0)
 
     def held(self, lease: uuid.UUID) -> "DeliveryQuerySet":
         """What the holder of this lease may still change."""
@@ -199,6 +209,13 @@ class Delivery(models.Model):
     incident = models.ForeignKey(
         Incident, on_delete=models.PROTECT, null=True, blank=True, related_name="deliveries"
     )
+    # A person is asked, who may be asked about other incidents of the service in the same message.
+    may_fold = models.BooleanField(default=False, db_default=False, editable=False)
+    waits_since = models.DateTimeField(
+        null=True, blank=True, help_text="It waits to be told together with others: since when."
+    )
+    # The id of the one under whose key it went together with others; its own, where it leads.
+    bundle = models.UUIDField(null=True, blank=True, editable=False)
     # Set: void when the incident's epoch has moved on, or when it is resolved.
     paging_epoch = models.PositiveIntegerField(null=True, blank=True)
 
@@ -250,6 +267,12 @@ class Delivery(models.Model):
                 name="delivery_due",
                 condition=Q(state__in=["pending", "sending"]),
             ),
+            # claims: what a person was told within the last minute
+            models.Index(
+                fields=["recipient", "sent_at"],
+                name="delivery_told",
+                condition=Q(may_fold=True, sent_at__isnull=False),
+            ),
             # An incident's page, and what is cancelled when it is acknowledged
             models.Index(fields=["incident", "-created_at"], name="delivery_of_incident"),
             # Lists: newest first
@@ -273,9 +296,26 @@ class Delivery(models.Model):
         return self.urgency == Urgency.PAGE
 
     @property
+    def key(self) -> str:
+        """By which receivers tell repeats."""
+        return str(self.bundle or self.pk)
+
+    @property
+    def waits_for_others(self) -> bool:
+        """Until `due_at`, or until something else is told to its person about the service."""
+        fresh = self.state == Delivery.State.PENDING and not self.attempts
+        return fresh and self.waits_since is not None
+
+    @property
     def may_go_elsewhere(self) -> bool:
         """It is for a person, not for one address."""
         return self.recipient_key.startswith("person:")
+
+    def is_void_for(self, incident: Incident) -> bool:
+        """It is a page, and nobody waits for it any more. `incident`: its own, as it is now."""
+        if self.paging_epoch is None:
+            return False
+        return not incident.is_open or incident.paging_epoch != self.paging_epoch
 
     @property
     def as_links(self) -> list[Link]:

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Case, F, TextField, Value, When
+from django.db.models import (
+    Case,
+    DateTimeField,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    TextField,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce
 
 from incidents.core.models import Incident, User
 from incidents.notifications import decisions
@@ -21,7 +31,10 @@ NOW = timedelta(0)
 
 @dataclass(frozen=True)
 class Letter:
-    """What is to be said, and how long one address is tried. `epoch` set: a page."""
+    """What is to be said, and how long one address is tried. `epoch` set: a page.
+
+    `may_fold`: it may wait for less than a minute, to be told together with others.
+    """
 
     cause: str
     subject: str
@@ -33,6 +46,7 @@ class Letter:
     links: Sequence[Link] = ()
     html: str = ""
     is_confidential: bool = False
+    may_fold: bool = False
 
 
 def to_person(
@@ -123,6 +137,17 @@ def ending(state: str, *, now: datetime, reason: str = "") -> dict[str, Any]:
     }
 
 
+def waiting(until: datetime, *, now: datetime) -> dict[str, Any]:
+    """What an UPDATE sets when deliveries are to wait; their address is tried as long as before."""
+    patience = ExpressionWrapper(F("give_up_at") - F("due_at"), DurationField())
+    moment = Value(until, DateTimeField())
+    return {
+        "due_at": until,
+        "give_up_at": ExpressionWrapper(moment + patience, DateTimeField()),
+        "waits_since": Coalesce("waits_since", Value(now, DateTimeField())),
+    }
+
+
 def legible(text: str, *, longest: int = LONGEST_BODY) -> str:
     """Text that every database and transport can take: no NUL, no half characters, not too long."""
     text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
@@ -154,6 +179,7 @@ def _try_next_address(delivery: Delivery, tried: set[str], now: datetime) -> boo
         links=delivery.as_links,
         html=delivery.html,
         is_confidential=delivery.is_confidential,
+        may_fold=delivery.may_fold,
     )
     untried = [other for other in ways if other.address.address not in tried]
     following = _delivery(
@@ -193,6 +219,7 @@ def _delivery(
         contact_method_id=way.method_id,
         incident=letter.incident,
         paging_epoch=letter.epoch,
+        may_fold=letter.may_fold,
         subject=legible(" ".join(letter.subject.split()), longest=300),
         body=legible(letter.body),
         html=legible(letter.html, longest=4 * LONGEST_BODY),

@@ -21,6 +21,11 @@ from tests.notifications.conftest import claim, order, page
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.fixture(autouse=True)
+def each_by_itself(settings):
+    settings.PAGE_INTERVAL = timedelta(0)
+
+
 @pytest.fixture
 def incident(service):
     """In real time."""
@@ -336,3 +341,18 @@ def test_what_was_claimed_ahead_is_given_back_when_it_shuts_down(
     sent = Delivery.objects.filter(state=Delivery.State.SENT).count()
     assert Delivery.objects.filter(state=Delivery.State.PENDING).count() == 30 - sent
     assert len(receiver.ledger) == sent
+
+
+def test_two_dispatchers_do_not_page_a_person_twice_in_a_minute(
+    service, bob, reach, wire, settings
+):
+    settings.PAGE_INTERVAL = timedelta(minutes=1)
+    reach(bob, "phone")
+    for number in range(12):
+        page(core.declare(title=f"Outage {number}", service=service), bob)
+
+        together(*[lambda: engine.dispatch(wait=True)] * 4)
+
+    assert [sent.others for sent in wire.sent] == [[]]
+    waiting = Delivery.objects.filter(state="pending", attempts=0, waits_since__isnull=False)
+    assert waiting.count() == 11

@@ -43,6 +43,29 @@ def delivery(service, bob, reach):
     return page(incident, bob)
 
 
+@pytest.mark.parametrize("failpoint", ["send.after_claim", "send.after_body"])
+def test_a_message_about_several_incidents_is_repeated_whole_and_under_one_key(
+    service, bob, reach, delivery, failpoint: str
+):
+    others = [core.declare(title=f"Outage {number}", service=service) for number in range(3)]
+    deliveries = [delivery, *(page(incident, bob) for incident in others)]
+
+    killed = dispatch_in_a_process(f"{failpoint}=kill")
+    late = page(core.declare(title="Came later", service=service), bob)
+    survived = dispatch_in_a_process()
+
+    assert (killed, survived) == (-9, 0)
+    keys = received(delivery)
+    assert len(keys) == (2 if failpoint == "send.after_body" else 1)
+    assert len(set(keys)) == 1
+    for one in deliveries:
+        one.refresh_from_db()
+        assert (one.state, one.key) == ("sent", keys[0])
+        assert [a.outcome for a in one.tries.all()] == ["interrupted", "sent"]
+    late.refresh_from_db()
+    assert (late.state, late.bundle) == ("pending", None)
+
+
 def received(delivery: Delivery) -> list[str]:
     path = Path(settings.DATA_DIR) / delivery.address
     lines = path.read_text().splitlines() if path.exists() else []

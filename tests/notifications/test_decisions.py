@@ -175,3 +175,56 @@ def test_the_soonest_method_is_used_at_once_when_the_one_before_it_was_removed()
     ways = decisions.routes(METHODS, rules, account_email="")
 
     assert names(ways) == [("chat", timedelta(0)), ("hook", 10 * MINUTE), ("mail", None)]
+
+
+def asking(**facts: object) -> decisions.Asking:
+    usual: dict[str, object] = {"incident": 1, "rank": 2, "patience": 3 * MINUTE}
+    return decisions.Asking(**(usual | facts))  # type: ignore[arg-type]
+
+
+def ago(seconds: float, incident: int = 2, rank: int = 2) -> decisions.Told:
+    return decisions.Told(incident, rank, NOW - timedelta(seconds=seconds))
+
+
+BEING_SENT = decisions.Told(2, 2, None)
+
+
+@pytest.mark.parametrize(
+    ("page", "told", "seconds"),
+    [
+        (asking(), [], None),
+        (asking(), [ago(10)], 50),
+        (asking(), [ago(0)], 60),
+        (asking(), [ago(59.9)], 0.1),
+        (asking(), [ago(60)], None),
+        (asking(), [ago(40), ago(10, incident=3)], 50),
+        (asking(rank=3), [ago(10)], 50),
+        # worse than anything that was told
+        (asking(rank=1), [ago(10)], None),
+        (asking(rank=1), [ago(10, rank=1), ago(5, incident=3, rank=4)], 55),
+        # this person knows this incident, however long ago that was
+        (asking(), [ago(10), ago(30, incident=1)], None),
+        (asking(), [ago(10), ago(3_000, incident=1)], None),
+        # being sent: nobody knows yet whether it arrives
+        (asking(), [BEING_SENT], 2),
+        (asking(), [ago(50), BEING_SENT], 2),
+        (asking(rank=1), [BEING_SENT], None),
+        # another address has failed
+        (asking(is_second_way=True), [ago(10)], None),
+        # not for longer than the address is tried, and not for ever
+        (asking(patience=timedelta(seconds=20)), [ago(10)], 20),
+        (asking(waits_since=NOW - timedelta(seconds=70)), [ago(1)], 5),
+        (asking(waits_since=NOW - timedelta(seconds=75)), [ago(1)], None),
+        (asking(waits_since=NOW - timedelta(seconds=75)), [BEING_SENT], None),
+    ],
+)
+def test_it_says_until_when_a_page_waits_to_be_told_together(page, told, seconds):
+    until = decisions.waits_until(page, told, interval=MINUTE, now=NOW)
+
+    assert until == (None if seconds is None else NOW + timedelta(seconds=seconds))
+
+
+def test_nothing_waits_without_an_interval():
+    told = [ago(0.1), BEING_SENT]
+
+    assert decisions.waits_until(asking(), told, interval=timedelta(0), now=NOW) is None

@@ -3,10 +3,12 @@ from datetime import timedelta
 import pytest
 
 from incidents.core import services as core
-from incidents.notifications import engine, services
+from incidents.notifications import marks, services
 from incidents.notifications.models import Delivery
 from incidents.notifications.signals import delivery_given_up
-from tests.notifications.conftest import LEASE_AND_MORE, busy, claim, gone, page, post
+from incidents.timers import engine as timers
+from incidents.timers.models import Timer
+from tests.notifications.conftest import busy, claim, gone, page, post
 
 pytestmark = pytest.mark.django_db
 
@@ -110,35 +112,79 @@ def test_a_page_that_nobody_waits_for_is_not_announced(incident, bob, reach, wir
     parcel = claim()[0]
     core.acknowledge(incident, actor=bob)
 
-    engine._mark_failed(parcel, gone())
+    marks.failed([parcel], gone())
 
     assert given_up == []
     assert Delivery.objects.get().state == "failed"
 
 
-def test_a_receiver_that_raises_is_told_again(incident, bob, reach, wire, clock):
+@pytest.fixture
+def faulty():
+    """A receiver that raises as often as `failures` says."""
+
+    class Faulty:
+        failures, heard = 1, 0
+
+        def __call__(self, delivery, **_):
+            self.heard += 1
+            if self.heard <= self.failures:
+                Delivery.objects.filter(pk=delivery.pk).update(subject="half done")
+                raise ValueError("a bug in a higher room")
+
+    receiver = Faulty()
+    delivery_given_up.connect(receiver)
+    yield receiver
+    delivery_given_up.disconnect(receiver)
+
+
+def test_a_receiver_that_raises_is_told_again(incident, bob, reach, wire, clock, faulty):
+    reach(bob, "phone")
+    wire.refusals["phone"] = gone()
+    delivery = page(incident, bob)
+
+    post()
+    delivery.refresh_from_db()
+    timer = Timer.objects.pending().get(kind="notifications.given_up")
+    timers.tick()
+    post()
+
+    assert (delivery.state, delivery.subject) == ("failed", "Checkout is down")
+    assert timer.subject_id == incident.pk
+    assert faulty.heard == 2
+    assert not Timer.objects.pending().filter(kind="notifications.given_up").exists()
+
+
+def test_a_receiver_that_always_raises_holds_up_nothing(
+    incident, alice, bob, reach, wire, clock, faulty
+):
+    faulty.failures = 1_000
+    reach(bob, "phone")
+    reach(alice, "other")
+    wire.refusals["phone"] = gone()
+    page(incident, bob)
+
+    for _ in range(60):
+        post()
+        timers.tick()
+        clock.forward(seconds=10)
+    page(incident, alice)
+    post()
+
+    assert [sent.address for sent in wire.sent] == ["other"]
+    assert 3 <= faulty.heard < 15  # in ten minutes
+    assert Timer.objects.pending().get(kind="notifications.given_up").failures == faulty.heard - 1
+
+
+def test_what_was_taken_meanwhile_is_not_announced_again(incident, bob, reach, wire, clock, faulty):
     reach(bob, "phone")
     wire.refusals["phone"] = gone()
     page(incident, bob)
-    heard = []
+    post()
+    core.acknowledge(incident, actor=bob)
 
-    def listen(**facts):
-        heard.append(facts)
-        if len(heard) == 1:
-            raise ValueError("a bug in a higher room")
+    timers.tick()
 
-    delivery_given_up.connect(listen)
-    try:
-        post()
-        after_the_bug = Delivery.objects.get().state
-        clock.forward(seconds=LEASE_AND_MORE)
-        post()
-    finally:
-        delivery_given_up.disconnect(listen)
-
-    assert after_the_bug == "sending"
-    assert len(heard) == 2
-    assert Delivery.objects.get().state == "failed"
+    assert faulty.heard == 1
 
 
 def test_it_finds_another_address_when_the_first_was_removed(incident, bob, reach, wire):

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from incidents.core import services as core
-from incidents.notifications import engine
+from incidents.notifications import engine, marks
 from incidents.notifications.models import Delivery
 from incidents.notifications.transports.base import Sent
 from tests.notifications.conftest import LEASE_AND_MORE, SOON, busy, claim, gone, page, post
@@ -33,8 +33,8 @@ def test_what_was_marked_too_late_changes_nothing(incident, bob, reach, wire, cl
     clock.forward(seconds=LEASE_AND_MORE)
     post()
 
-    engine._mark_failed(paused, gone())
-    engine._mark_sent(paused, Sent("late"))
+    marks.failed([paused], gone())
+    marks.sent([paused], Sent("late"))
 
     delivery.refresh_from_db()
     assert (delivery.state, delivery.provider_id) == ("sent", "recorder-1")

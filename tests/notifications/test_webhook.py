@@ -54,6 +54,7 @@ def test_it_works(receiver, private):
         "subject": "Checkout is down",
         "body": "Größer",
         "incident": "INC-1",
+        "incidents": ["INC-1"],
         "links": [{"title": "Acknowledge", "url": "https://example.org/ack"}],
     }
 

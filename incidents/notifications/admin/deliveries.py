@@ -47,12 +47,13 @@ class DeliveryAdmin(HouseAdmin):
         ("to", "transport", "masked_address"),
         ("state", "attempts", "last_error"),
         ("due_at", "give_up_at", "sent_at"),
+        ("waits_since", "bundle"),
         ("incident", "urgency", "cause"),
         ("provider_id", "fallback_of"),
         "subject",
         "text",
     ]
-    readonly_fields = ["to", "masked_address", "text"]
+    readonly_fields = ["to", "masked_address", "text", "bundle"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         user: Any = request.user
@@ -77,6 +78,8 @@ class DeliveryAdmin(HouseAdmin):
 
 def fate_of(delivery: Delivery) -> str:
     """What became of it, in words."""
+    if delivery.waits_for_others:
+        return "Waits, to be told together with others"
     if delivery.state == State.PENDING:
         tried = delivery.attempts
         times = "once" if tried == 1 else f"{tried} times"

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -220,7 +220,8 @@ def _to_own_last_resort(letter: Letter, now: datetime) -> list[Delivery]:
     if person is None:
         return []
     ways = ContactMethod.objects.routes_of([person], Urgency.PAGE).get(person.pk, [])
-    return outbox.to_person(letter, person, ways, now=now)
+    # Not as long as the organisation's is tried, after which there is nobody.
+    return outbox.to_person(replace(letter, patience=PAGE_PATIENCE), person, ways, now=now)
 
 
 def _superusers() -> Iterable[Address]:
@@ -240,6 +241,8 @@ def _page_letter(order: PageOrder) -> Letter:
         incident=order.incident,
         epoch=order.incident.paging_epoch if order.epoch is None else order.epoch,
         links=order.links,
+        # A drill is to be measured, and is never to delay what is real.
+        may_fold=not order.incident.is_drill,
     )
 
 

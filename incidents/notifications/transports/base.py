@@ -22,7 +22,8 @@ class Link:
 class Outgoing:
     """One message to one address. `id` is the same at every attempt: receivers can tell repeats.
 
-    `html` may be empty; `reference` is the incident's, or empty; `at`: when this attempt started.
+    `html` may be empty; `reference` is the incident's, or empty, and `others` are those of further
+    incidents that it tells of; `at`: when this attempt started.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Outgoing:
     links: Sequence[Link] = ()
     urgency: str = "message"
     reference: str = ""
+    others: Sequence[str] = ()
 
     @property
     def text(self) -> str:

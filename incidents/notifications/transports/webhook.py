@@ -89,6 +89,7 @@ def _body(outgoing: Outgoing) -> str:
         "subject": outgoing.subject,
         "body": outgoing.body,
         "incident": outgoing.reference or None,
+        "incidents": [name for name in [outgoing.reference, *outgoing.others] if name],
         "links": [{"title": link.title, "url": link.url} for link in outgoing.links],
     }
     kind = f"incident.{outgoing.urgency}"
