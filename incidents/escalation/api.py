@@ -16,7 +16,7 @@ from incidents.core.api.asks import known_person, known_service, known_team
 from incidents.core.api.base import HouseViewSet, IncidentDoor, Seconds, Strict, named_by
 from incidents.core.api.shapes import IncidentDetail, PersonOut
 from incidents.core.models import Incident, Severity
-from incidents.escalation import services
+from incidents.escalation import outlook, rules, services
 from incidents.escalation.models import (
     EscalationPolicy,
     Level,
@@ -26,6 +26,7 @@ from incidents.escalation.models import (
 )
 from incidents.notifications.models import Delivery
 from incidents.oncall.models import Schedule
+from incidents.timers import clock
 
 LONGEST_REASON = 1_000
 
@@ -35,6 +36,42 @@ LONGEST_REASON = 1_000
 
 class Escalate(Strict):
     reason = serializers.CharField(max_length=LONGEST_REASON)
+    role = serializers.SlugField(
+        max_length=64,
+        required=False,
+        help_text="Whoever has this role now, e.g. on_call, manager, or a function such as "
+        "director. Left out: the next level.",
+    )
+    fact = serializers.ChoiceField(
+        choices=list(rules.FACTS.items()),
+        required=False,
+        help_text="Whom its runbook calls for this. Not together with role.",
+    )
+
+
+class ProspectOut(serializers.Serializer):
+    """Something its runbook escalates by itself."""
+
+    id = serializers.CharField()
+    title = serializers.CharField(help_text="The reason, as the timeline and the page give it.")
+    occasion = serializers.CharField(help_text="When, in words.")
+    standing = serializers.ChoiceField(choices=[str(one) for one in outlook.Standing])
+    due_at = serializers.DateTimeField(allow_null=True)
+    aim = serializers.CharField(help_text="At whom: a role, the next level, a severity.")
+    people = PersonOut(many=True)
+    absence = serializers.CharField(help_text="Why nobody has that role now; empty: somebody has.")
+    is_page = serializers.BooleanField(help_text="false: they are told, not paged.")
+    stopped_by = serializers.CharField(help_text="What keeps it from happening, in words.")
+
+
+class RulesOut(serializers.Serializer):
+    """What its runbook holds ready for an incident."""
+
+    triggers = ProspectOut(many=True, source="prospects")
+    vacant_roles = serializers.ListField(child=serializers.CharField(), source="vacant")
+    calls_at = serializers.DateTimeField(
+        allow_null=True, help_text="When those are called who wait for it to recover by itself."
+    )
 
 
 class PagePerson(Strict):
@@ -50,14 +87,24 @@ class Reroute(Strict):
 
 
 class IncidentPagingViewSet(IncidentDoor):
-    rules = dict.fromkeys(["escalate", "page", "reroute"], Rule.RESPOND)
+    rules = {
+        **dict.fromkeys(["escalate", "page", "reroute"], Rule.RESPOND),
+        "escalation_rules": Rule.READ,
+    }
     serializer_class = IncidentDetail
 
     @extend_schema(request=Escalate, responses={200: IncidentDetail}, operation_id="escalate")
     @action(detail=True, methods=["post"], serializer_class=Escalate)
     def escalate(self, request: Request, reference: str) -> Response:
-        """Ask the next level now, without waiting for the ones before to answer."""
+        """Ask the next level now, or a role, or whom the runbook calls for a fact."""
         return self._do(services.escalate)
+
+    @extend_schema(responses=RulesOut, operation_id="escalation_rules", filters=False)
+    @action(detail=True, url_path="escalation-rules", serializer_class=RulesOut, filter_backends=[])
+    def escalation_rules(self, request: Request, reference: str) -> Response:
+        """What escalates by itself: when, at whom, and what stops it."""
+        found = outlook.outlook_of(self.incident(), now=clock.now())
+        return Response(RulesOut(found).data)
 
     @extend_schema(request=PagePerson, responses={200: IncidentDetail}, operation_id="page")
     @action(detail=True, methods=["post"], serializer_class=PagePerson)
@@ -84,7 +131,10 @@ class FateOut(serializers.ModelSerializer):
 
     class Meta:
         model = Delivery
-        fields = ["id", "transport", "address", "state", "attempts", "sent_at"]
+        fields = [
+            *("id", "transport", "address", "state", "attempts", "due_at", "sent_at"),
+            *("waits_since", "bundle"),
+        ]
         read_only_fields = fields
 
 

@@ -19,11 +19,17 @@ class EscalationConfig(AppConfig):
 
         expire = engine.each(handlers.expire_acknowledgement)
         tell_again = engine.each(handlers.tell_last_resort_again)
+        calls, trigger = engine.each(handlers.make_calls), engine.each(handlers.pull_trigger)
+        remind = engine.each(handlers.remind_of_roles)
         for kind, handle, label in [
             ("escalation.step", handlers.take_steps, "the next level is asked"),
             ("escalation.ticket_due", handlers.page_tickets, "it is paged, if nobody has it"),
             ("escalation.ack_expiry", expire, "the acknowledgement expires, if nothing is done"),
             ("escalation.last_resort", tell_again, "the last resort is told again"),
+            # After the steps: whoever the ladder asked at the same moment is not paged twice.
+            ("escalation.calls", calls, "its runbook's calls are made, unless it recovers"),
+            ("escalation.trigger", trigger, "its runbook escalates: {key}"),
+            ("escalation.roles", remind, "whoever has it is reminded of roles that are vacant"),
         ]:
             engine.register(kind, model="incidents.Incident", handle=handle, label=label)
         receivers.connect()
@@ -32,3 +38,5 @@ class EscalationConfig(AppConfig):
         )
         panels.register("incident", panel.render, order=30)
         panels.register("pocket-incident", pocket.render, order=10)
+        panels.register("incident", panel.render_rules, order=32)
+        panels.register("pocket-incident", pocket.render_rules, order=12)

@@ -22,6 +22,18 @@ def page_tickets(due: Sequence[Due], *, now: datetime) -> None:
     services.take_steps([one.subject for one in due], now=now)
 
 
+def make_calls(_timer: Timer, incident: Incident, now: datetime) -> None:
+    services.make_calls(incident, now=now)
+
+
+def pull_trigger(timer: Timer, incident: Incident, now: datetime) -> None:
+    services.run_trigger(incident, timer.key, due_at=timer.due_at, now=now)
+
+
+def remind_of_roles(_timer: Timer, incident: Incident, now: datetime) -> None:
+    services.remind_of_roles(incident, now=now)
+
+
 def expire_acknowledgement(_timer: Timer, incident: Incident, _now: datetime) -> None:
     services.expire_acknowledgement(incident)
 

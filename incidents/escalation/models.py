@@ -268,6 +268,11 @@ class Escalation(models.Model):
     def place(self) -> Place:
         return Place(self.cycle, self.level)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is given the time to recover by itself before anybody is asked."""
+        return self.state == self.State.RUNNING and self.level == 0
+
 
 class PageQuerySet(models.QuerySet["Page"]):
     def of(self, incident: Incident) -> "PageQuerySet":

@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from incidents.core.models import Incident
 from incidents.core.panels import Panel
 from incidents.escalation.models import Escalation, Page
+from incidents.escalation.outlook import Standing, outlook_of
 from incidents.notifications.models import Delivery
 from incidents.timers import clock
 from incidents.timers.models import Timer
@@ -69,6 +70,24 @@ def render(_request: HttpRequest, incident: Incident) -> Panel | None:
         **_told(incident),
     }
     return Panel("Escalation", render_to_string("escalation/panel.html", context))
+
+
+def render_rules(_request: HttpRequest, incident: Incident) -> Panel | None:
+    """What its runbook escalates by itself. Constant queries; nothing without such a runbook."""
+    now = clock.now()
+    outlook = outlook_of(incident, now=now)
+    if not outlook.prospects and not outlook.vacant and outlook.calls_at is None:
+        return None
+    ahead = {Standing.DUE, Standing.READY}
+    context = {
+        "vacant": outlook.vacant,
+        "calls_at": outlook.calls_at,
+        "due": [one for one in outlook.prospects if one.standing == Standing.DUE],
+        "ready": [one for one in outlook.prospects if one.standing == Standing.READY],
+        "others": [one for one in outlook.prospects if one.standing not in ahead],
+        "now": now,
+    }
+    return Panel("Escalation rules", render_to_string("escalation/rules.html", context))
 
 
 def _told(incident: Incident) -> dict[str, object]:

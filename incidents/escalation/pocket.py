@@ -12,6 +12,7 @@ from incidents.core.panels import Panel
 from incidents.escalation import targets
 from incidents.escalation.engine import Place, decide
 from incidents.escalation.models import Escalation, Page
+from incidents.escalation.outlook import Standing, outlook_of
 from incidents.escalation.wording import names
 from incidents.notifications import services as notifications
 from incidents.notifications.models import Delivery
@@ -42,6 +43,23 @@ def render(_request: HttpRequest, incident: Incident) -> Panel | None:
         "older": max(len(pages) - MOST_PAGES, 0),
     }
     return Panel("Who is asked", render_to_string("escalation/pocket.html", context))
+
+
+def render_rules(_request: HttpRequest, incident: Incident) -> Panel | None:
+    """What its runbook escalates by itself, and which roles are vacant."""
+    now = clock.now()
+    outlook = outlook_of(incident, now=now)
+    due = [one for one in outlook.prospects if one.standing == Standing.DUE]
+    ready = [one for one in outlook.prospects if one.standing == Standing.READY]
+    if not due and not ready and not outlook.vacant and outlook.calls_at is None:
+        return None
+    context = {
+        "vacant": outlook.vacant,
+        "calls_at": outlook.calls_at,
+        "coming": [{**vars(one), "left": until(one.due_at or now, now)} for one in due],
+        "ready": ready,
+    }
+    return Panel("Escalation rules", render_to_string("escalation/pocket_rules.html", context))
 
 
 def next_due(incident: Incident) -> datetime | None:

@@ -4,10 +4,10 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from incidents.core.models import Incident, Kind, TimelineEntry
+from incidents.core.models import Incident, Kind, Severity, TimelineEntry
 from incidents.core.services import HUMAN_ACTIONS
 from incidents.core.signals import entry_recorded
-from incidents.escalation import services
+from incidents.escalation import rules, services
 from incidents.notifications.models import Delivery
 from incidents.notifications.signals import delivery_given_up
 from incidents.timers import clock
@@ -23,19 +23,27 @@ DECISIVE = {
     *STARTING_AGAIN,
     *TAKING,
     *ENDING,
-    *(Kind.DECLARED, Kind.REOPENED, Kind.SEVERITY_CHANGED),
+    *(Kind.DECLARED, Kind.REOPENED, Kind.SEVERITY_CHANGED, Kind.TYPE_CHANGED, Kind.RELAPSED),
+}
+# What the rules of a runbook depend on.
+RULED = {
+    *STARTING_AGAIN,
+    *TAKING,
+    *(Kind.DECLARED, Kind.REOPENED, Kind.SEVERITY_CHANGED, Kind.RECOVERED, Kind.RELAPSED),
+    *(Kind.TYPE_CHANGED, Kind.IMPACT_RECORDED, Kind.ATTESTED),
 }
 # Without these the asking would stand still, whoever is asked.
-VITAL_TIMERS = ("escalation.", "core.snooze_end")
+VITAL_TIMERS = ("escalation.", "core.snooze_end", "notifications.given_up")
 
 
 def connect() -> None:
     """Called once, when the house is put together."""
     # Essential: an incident whose paging cannot be started or stopped must not be recorded as if.
     entry_recorded.connect(follow, kinds=DECISIVE, essential=True)
+    entry_recorded.connect(follow_rules, kinds=RULED, when=rules.has_rules)
     entry_recorded.connect(count_as_action, kinds=HUMAN_ACTIONS)
     entry_recorded.connect(tell_those_paged, kinds={*TAKING, *ENDING})
-    entry_recorded.connect(tell_commander, kinds={Kind.TARGET_MISSED})
+    entry_recorded.connect(tell_commander, kinds={Kind.TARGET_MISSED, Kind.CHECKLIST_OVERDUE})
     delivery_given_up.connect(on_given_up, dispatch_uid="escalation")
     timer_failed.connect(on_timer_failed, dispatch_uid="escalation")
 
@@ -55,8 +63,38 @@ def follow(entry: TimelineEntry, incident: Incident) -> None:
         services.change_severity(
             incident, old=entry.data["old"], prompt=entry.summary, actor=entry.actor, now=now
         )
+    elif entry.kind == Kind.TYPE_CHANGED:
+        services.change_type(incident, prompt=entry.summary, now=now)
+    elif entry.kind == Kind.RELAPSED:
+        services.relapse(incident, now=now, prompt=entry.summary)
     elif not incident.is_open:  # a merge is recorded on the one that goes on, too
         services.end(incident)
+
+
+def follow_rules(entry: TimelineEntry, incident: Incident) -> None:
+    """Begin, change and end what its runbook escalates by itself. After the asking itself."""
+    now: datetime = entry.at
+    if entry.kind in {Kind.DECLARED, Kind.REOPENED, Kind.SEVERITY_CHANGED}:
+        was = entry.data.get("old", "")
+        is_worse = bool(was) and Severity(incident.severity).rank < Severity(was).rank
+        services.begin_rules(incident, now=now, is_new=not was, is_worse=is_worse)
+    elif entry.kind == Kind.TYPE_CHANGED:
+        services.change_rules(incident, old=entry.data["old"], now=now)
+    elif entry.kind in TAKING:
+        is_snoozed = entry.kind == Kind.SNOOZED
+        services.follow_acknowledgement(incident, now=now, is_snoozed=is_snoozed)
+    elif entry.kind in STARTING_AGAIN:
+        services.follow_release(incident)
+    elif entry.kind == Kind.RECOVERED:
+        services.follow_recovery(incident)
+    elif entry.kind == Kind.RELAPSED:
+        services.follow_relapse(incident, now=now)
+    elif entry.kind == Kind.IMPACT_RECORDED:
+        services.notice_facts(incident, now=now)
+    elif entry.kind == Kind.ATTESTED:
+        services.measure(incident, entry.data["fact"], now=now)
+    if entry.kind in {Kind.DECLARED, Kind.ACKNOWLEDGED} and entry.actor is not None:
+        services.appoint_detector(incident, entry.actor)
 
 
 def count_as_action(entry: TimelineEntry, incident: Incident) -> None:

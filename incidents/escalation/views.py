@@ -7,6 +7,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from incidents.core import plans
 from incidents.core import services as core
 from incidents.escalation import pocket, services, wording
 from incidents.escalation.services.links import Invitation
@@ -48,6 +49,7 @@ def _shown(invitation: Invitation) -> dict[str, Any]:
         "incident": incident,
         "since": wording.local_time(incident.clock_starts_at, person.timezone),
         "severity": core.policy_of(incident).label,
+        "type": plans.title_of_type(incident),
         "description": wording.shortened(incident.description),
         "next_at": wording.local_time(next_at, person.timezone) if next_at else "",
     }

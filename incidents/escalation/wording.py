@@ -7,10 +7,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 
+from incidents.core import plans
 from incidents.core.models import Incident, User
 from incidents.notifications.services import Link
 
 LONGEST_TITLE = 120
+LONGEST_TYPE = 60
 LONGEST_DESCRIPTION = 500
 
 
@@ -29,12 +31,15 @@ def duration_text(duration: timedelta) -> str:
 
 
 def subject_of(incident: Incident, severity: str, *, before: str = "") -> str:
-    """E.g. "SEV1 Checkout: is down (INC-2026-03-02-001)"; `severity` as people say it.
+    """E.g. "SEV1 Checkout: Orders vanish · Data loss (INC-2026-03-02-001)".
 
-    The incident's label, e.g. [DRILL], is put before it on its way out.
+    `severity` as people say it, the type as its runbook calls it. The incident's label, e.g.
+    [DRILL], is put before it on its way out.
     """
     title = _cut(" ".join(incident.title.split()), LONGEST_TITLE)
-    return f"{before}{severity} {incident.service}: {title} ({incident.reference})"
+    kind = _cut(plans.title_of_type(incident), LONGEST_TYPE)
+    what = f"{title} · {kind}" if kind and kind.casefold() not in title.casefold() else title
+    return f"{before}{severity} {incident.service}: {what} ({incident.reference})"
 
 
 def page_body(
@@ -60,9 +65,11 @@ def shortened(description: str) -> str:
 
 def ticket_body(incident: Incident, user: User, *, asked: str, due_at: datetime) -> str:
     """The text of a ticket: no hurry, but a deadline."""
+    back = incident.recovered_at
     lines = [
         incident.title,
         f"{incident.service}. {asked}",
+        *([f"It works again since {local_time(back, user.timezone)}."] if back else []),
         f"Acknowledge it by {local_time(due_at, user.timezone)}, or it will page.",
     ]
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from incidents.oncall import services as oncall
 from incidents.oncall.models import Schedule
 from incidents.timers.clock import VirtualClock
 from tests.escalation.stage import Phones, nobody_is_silent
-from tests.factories import UserFactory
+from tests.factories import MembershipFactory, TeamFactory, UserFactory
 
 FIVE, TEN = timedelta(minutes=5), timedelta(minutes=10)
 
@@ -111,3 +111,18 @@ def _never_silent(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixtu
     if "errors_expected" not in request.fixturenames:
         failed = [r for phase in ("setup", "call") for r in caplog.get_records(phase)]
         assert [r.getMessage() for r in failed if r.levelname == "ERROR"] == []
+
+
+@pytest.fixture
+def acknowledged_for_good(policy: EscalationPolicy) -> None:
+    EscalationPolicy.objects.update(acknowledgement_expiry=None)
+
+
+@pytest.fixture
+def lena(policy: EscalationPolicy) -> User:
+    """Engineering lead, in another team."""
+    user = UserFactory(username="lena")
+    office = TeamFactory(slug="office", name="office")
+    MembershipFactory(team=office, user=user, function="engineering-lead")
+    give_phone(user)
+    return user

@@ -1,12 +1,14 @@
 """What the tests of escalation have in common: letting things happen, and what must always hold."""
 
 import re
+from datetime import timedelta
 
 from incidents.core.models import Incident
 from incidents.escalation.models import Escalation
 from incidents.notifications import engine as outbox
 from incidents.notifications.transports.recorder import Recorder
 from incidents.timers import engine as timers
+from incidents.timers.clock import VirtualClock
 from incidents.timers.models import Timer
 
 AWAITED = ["escalation.step", "escalation.ticket_due", "core.snooze_end"]
@@ -39,6 +41,19 @@ def settle(rounds: int = 20) -> None:
             nobody_is_silent()
             return
     raise AssertionError("It never settles: something schedules itself for now, for ever.")
+
+
+def pass_by(clock: VirtualClock, minutes: float) -> None:
+    """The time passes, and what is due on the way happens when it is due."""
+    end = clock.at + timedelta(minutes=minutes)
+    for _ in range(1_000):
+        due = Timer.objects.pending().filter(due_at__lte=end).order_by("due_at").first()
+        if due is None:
+            break
+        clock.at = max(clock.at, due.due_at)
+        timers.tick()
+    clock.at = end
+    settle()
 
 
 class Phones:

@@ -1,7 +1,7 @@
 import pytest
 
 from incidents.core import services as core
-from incidents.core.models import Incident
+from incidents.core.models import Incident, Kind
 from incidents.escalation import services as escalation
 from incidents.escalation.models import Escalation
 from incidents.notifications.transports.recorder import Recorder
@@ -155,3 +155,20 @@ def test_an_exhausted_incident_is_asked_for_again_under_another_policy(
 
     assert phones.paged() == ["bob", "erin"]
     assert Escalation.objects.get().state == Escalation.State.RUNNING
+
+
+def test_a_level_that_knows_already_is_passed_and_that_is_written_down(
+    policy, service, phones, bob
+):
+    incident = core.declare(title="Slow", service=service, severity="SEV2")
+    core.acknowledge(incident, actor=bob)
+    settle()
+    phones.take()
+
+    core.change_severity(incident, severity="SEV1", reason="Down now", actor=bob)
+    settle()
+
+    assert phones.take() == []
+    entry = incident.timeline.get(kind=Kind.LEVEL_SKIPPED)
+    assert entry.summary == "Level 1 of Payments was not asked again: it knows."
+    assert (entry.data["cycle"], entry.data["level"]) == (2, 1)

@@ -82,6 +82,21 @@ def test_an_own_last_resort_that_is_not_reached_gives_way_to_that_of_the_organis
     assert phones.paged() == ["duty"]
 
 
+def test_an_own_last_resort_that_is_busy_for_minutes_gives_way_too(
+    policy, service, phones, alice, clock
+):
+    core.declare(title="It is down", service=service, severity="SEV1", last_resort=alice)
+    refuse("bob", "dana")
+    Recorder.refusals["alice"] = TransportError("429", retry_after=20)
+    settle()
+
+    for _ in range(36):
+        clock.forward(seconds=20)
+        settle()
+
+    assert "duty" in phones.paged()
+
+
 def test_a_page_given_up_after_the_acknowledgement_asks_nobody_else(declared, phones, alice, bob):
     core.acknowledge(declared, actor=alice)
     escalation.page_person(declared, user=bob, reason="Help", actor=alice)

@@ -128,6 +128,29 @@ def test_escalating_needs_a_reason(paged, bob):
         escalation.escalate(paged, reason="  ", actor=bob)
 
 
+def test_tocsin_itself_escalates_with_the_reason_and_nobody_as_actor(paged, phones, clock):
+    escalation.escalate(paged, reason="The update of 10:30 was missed.", actor=None)
+    settle()
+
+    assert Recorder.sent[0].body.endswith("The update of 10:30 was missed.")
+    assert phones.paged() == ["alice"]
+    entry = paged.timeline.get(kind=Kind.ESCALATED)
+    assert entry.actor is None
+    assert entry.summary.endswith("The update of 10:30 was missed.")
+    assert "None" not in entry.summary
+
+
+def test_tocsin_itself_asks_for_help_where_somebody_has_it(paged, phones, clock, bob):
+    core.acknowledge(paged, actor=bob)
+
+    escalation.escalate(paged, reason="The update of 10:30 was missed.", actor=None)
+    settle()
+
+    assert phones.paged() == ["alice"]
+    assert Incident.objects.get().acknowledged_by == bob
+    assert not Timer.objects.pending().filter(kind="escalation.step").exists()
+
+
 @pytest.mark.parametrize("verb", ["escalate", "page_person", "reroute"])
 def test_a_resolved_incident_is_refused(paged, bob, policy, verb, phones):
     core.dismiss(paged, reason="A test", actor=bob)

@@ -24,6 +24,19 @@ def test_it_shows_where_the_asking_stands_and_what_comes_next(declared, phones):
     assert "Bob level 1 10:00:00 sent 10:00:00 Recorder (tests)" in text
 
 
+def test_it_shows_that_a_page_waits_to_be_told_together(declared, service, clock):
+    settle()
+    clock.forward(seconds=20)
+    other = core.declare(title="Also broken", service=service, severity="SEV1")
+
+    settle()
+
+    assert "waits: told together with others by 10:01:00" in shown(other)
+    clock.forward(seconds=40)
+    settle()
+    assert "Bob level 1 10:00:20 sent 10:01:00" in shown(other)
+
+
 def test_it_shows_who_acknowledged(declared, bob, clock):
     settle()
     clock.forward(minutes=2)

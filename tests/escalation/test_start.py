@@ -9,7 +9,8 @@ from incidents.notifications.models import Delivery
 from incidents.notifications.transports.recorder import Recorder
 from incidents.timers.models import Timer
 from tests.escalation.conftest import FIVE, give_phone, take_phone
-from tests.escalation.stage import settle
+from tests.escalation.rulebook import runbook
+from tests.escalation.stage import link_in, settle
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +66,26 @@ def test_the_message_says_what_and_where_to_acknowledge(declared):
     ]
     assert [link.title for link in sent.links] == ["Acknowledge", "Open the incident"]
     assert len(sent.links[0].url.split("/a/")[1].strip("/")) == 43
+
+
+def test_the_message_and_its_page_name_the_type_as_the_runbook_calls_it(
+    policy, service, client, clock
+):
+    kind = {"title": "Data loss", "definition": "Items vanish.", "severity": "SEV1"}
+    runbook(types={"data-loss": kind})
+
+    for title in ["Orders vanish", "DATA LOSS in orders", "x" * 300]:
+        core.declare(title=title, service=service, incident_type="data-loss")
+
+    pages = Delivery.objects.order_by("incident_id")
+    named, said_already, long = [page.subject for page in pages]
+    references = Incident.objects.order_by("pk").values_list("reference", flat=True)
+    assert named == f"SEV1 Checkout: Orders vanish · Data loss ({references[0]})"
+    assert said_already == f"SEV1 Checkout: DATA LOSS in orders ({references[1]})"
+    assert long == f"SEV1 Checkout: {'x' * 119}… · Data loss ({references[2]})"
+    settle()
+    page = client.get(link_in(Recorder.sent[0])).content.decode()
+    assert "<dt>Type</dt><dd>Data loss</dd>" in page
 
 
 def test_only_the_digest_of_the_link_is_kept(declared):

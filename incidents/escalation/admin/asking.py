@@ -14,7 +14,7 @@ from unfold.views import ChangeList
 
 from incidents.core.adminsite import HouseAdmin, Verb, VerbForm, offer
 from incidents.core.models import Incident, User
-from incidents.escalation import services
+from incidents.escalation import rules, section, services
 from incidents.escalation.models import Escalation, EscalationPolicy, Page
 from incidents.notifications.models import Delivery
 from incidents.timers.models import Timer
@@ -118,7 +118,23 @@ def _text() -> forms.CharField:
 
 
 class EscalateForm(VerbForm):
+    """To the next level; where its runbook names roles and facts, also by these."""
+
+    to = forms.ChoiceField(label="To whom?", required=False)
     reason = _text()
+
+    def prepare(self) -> None:
+        plan = rules.section_for(self.subject)
+        called = {one.fact for one in rules.triggers_of(self.subject) if one.fact is not None}
+        if not plan.roles and not called:
+            del self.fields["to"]
+            return
+        names = [*section.BUILT_IN, *plan.roles]
+        aims = {f"role:{name}": rules.called(name, plan) for name in dict.fromkeys(names)}
+        facts = {f"fact:{name}": text for name, text in rules.FACTS.items() if name in called}
+        choices: list[Any] = [("", "The next level"), ("By role", list(aims.items()))]
+        choices += [("Whom the runbook calls, because", list(facts.items()))] if facts else []
+        self.fields["to"].choices = choices  # type: ignore[attr-defined]
 
 
 class PagePersonForm(VerbForm):
@@ -140,6 +156,12 @@ class RerouteForm(VerbForm):
     reason = _text()
 
 
+def _escalate(incident: Incident, actor: Any, facts: dict[str, Any]) -> Incident:
+    kind, _, name = facts.get("to", "").partition(":")
+    chosen = {kind: name} if kind else {}
+    return services.escalate(incident, reason=facts["reason"], actor=actor, **chosen)
+
+
 def _open(incident: Incident) -> bool:
     return incident.is_open
 
@@ -150,7 +172,7 @@ def _plain(verb: Any) -> Any:
 
 offer(
     "incidents.incident",
-    Verb("escalate", "Escalate", _plain(services.escalate), EscalateForm, when=_open, order=11),
+    Verb("escalate", "Escalate", _escalate, EscalateForm, when=_open, order=11),
     Verb(
         "page", "Page somebody", _plain(services.page_person), PagePersonForm, when=_open, order=12
     ),

@@ -1,13 +1,13 @@
 """What follows for the asking when something happens to the incident."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from incidents.core import services as core
 from incidents.core.models import Incident, Severity, SeverityPolicy, User
-from incidents.escalation import targets
+from incidents.escalation import rules, targets
 from incidents.escalation.models import Escalation, Page
 from incidents.escalation.services import asking
-from incidents.escalation.services.steps import ACK_EXPIRY, TIMERS, Run
+from incidents.escalation.services.steps import ACK_EXPIRY, CALLS, RULES, STEP, TIMERS, Run
 from incidents.escalation.wording import duration_text
 from incidents.notifications import services as notifications
 from incidents.timers import services as timers
@@ -31,7 +31,7 @@ def mark_answered(incident: Incident, *, by: User, now: datetime) -> None:
 
 def end(incident: Incident) -> None:
     """It is over: nothing is due any more."""
-    timers.cancel_all(incident, kinds=TIMERS)
+    timers.cancel_all(incident, kinds=TIMERS | RULES)
     notifications.cancel_pages(incident)
     Escalation.objects.filter(pk=incident.pk).update(state=State.ENDED)
 
@@ -76,7 +76,8 @@ def change_severity(
     """The severity changed from `old`. Only a worse one changes who is asked, and at once.
 
     While nobody has it, the asking begins anew where another policy applies or a ticket becomes
-    a page. While somebody has it, those whom the new policy adds are paged as well.
+    a page, and begins where it was still given the time to recover by itself. While somebody has
+    it, those whom the new policy adds are paged as well.
     """
     if not incident.is_open or Severity(incident.severity).rank >= Severity(old).rank:
         return
@@ -88,11 +89,48 @@ def change_severity(
     escalation.is_ticket = was_ticket and severity.response == SeverityPolicy.Response.TICKET
     if incident.is_acknowledged:
         _widen(Run(incident, escalation, severity, prompt, actor, plan=plan), now)
-    elif escalation.policy_id != had or escalation.is_ticket != was_ticket:
+    elif escalation.policy_id != had or escalation.is_ticket != was_ticket or escalation.is_waiting:
         notifications.cancel_pages(incident)
         timers.cancel_all(incident, kinds=TIMERS)
         core.raise_paging_epoch(incident)
         asking.begin(incident, escalation, now=now, prompt=prompt, again=True)
+
+
+def change_type(incident: Incident, *, prompt: str, now: datetime) -> None:
+    """It is of another type. Where it was still given the time to recover by itself, it has that
+    of the new type, from the declaration on; where that has none, or is over, people are asked now.
+    """
+    escalation = asking.escalation_of(incident)
+    is_left_alone = incident.is_acknowledged or incident.recovered_at is not None
+    if is_left_alone or not escalation.is_waiting:
+        return
+    due_at = incident.declared_at + (rules.page_delay(incident) or timedelta())
+    if due_at > now:
+        step = timers.Wanted(STEP, incident, due_at, epoch=incident.paging_epoch)
+        timers.schedule_many([step], now=now)
+        return
+    timers.cancel_all(incident, kinds=TIMERS)
+    core.raise_paging_epoch(incident)
+    asking.begin(incident, escalation, now=now, prompt=prompt, again=True)
+
+
+def relapse(incident: Incident, *, prompt: str, now: datetime) -> None:
+    """It broke again. What had recovered by itself, and become a ticket by that, is paged now."""
+    if not incident.incident_type:  # the one that it had then may have been another
+        return
+    escalation = asking.escalation_of(incident)
+    severity = targets.severity_policies([incident])[incident.pk]
+    if not escalation.is_ticket or severity.response == SeverityPolicy.Response.TICKET:
+        return
+    escalation.is_ticket = False
+    if incident.is_acknowledged:
+        asking.save([escalation])
+        return
+    notifications.cancel_pages(incident)
+    timers.cancel_all(incident, kinds=TIMERS)
+    core.raise_paging_epoch(incident)
+    asking.begin(incident, escalation, now=now, prompt=prompt, again=True)
+    timers.schedule_many([timers.Wanted(CALLS, incident, now)], now=now)
 
 
 def _widen(run: Run, now: datetime) -> None:

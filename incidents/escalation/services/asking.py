@@ -5,14 +5,14 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from incidents.core import services as core
-from incidents.core.models import Incident, SeverityPolicy, User
+from incidents.core.models import Incident, Kind, SeverityPolicy, User
 from incidents.core.signals import is_bold
-from incidents.escalation import targets
+from incidents.escalation import rules, targets
 from incidents.escalation.engine import decide
 from incidents.escalation.models import Escalation
 from incidents.escalation.services import calling, last_resort
@@ -25,6 +25,7 @@ from incidents.escalation.services.steps import (
     Run,
     Step,
 )
+from incidents.escalation.wording import duration_text
 from incidents.notifications import services as notifications
 from incidents.timers import rows
 from incidents.timers import services as timers
@@ -147,8 +148,17 @@ def save(escalations: Sequence[Escalation]) -> None:
 
 
 def start(incident: Incident, *, now: datetime) -> None:
-    """It was declared: the first people are asked in the very same transaction."""
-    begin(incident, Escalation(incident=incident), now=now, counted_from=incident.clock_starts_at)
+    """It was declared: the first people are asked in the very same transaction.
+
+    Where its type may recover by itself, they are asked when that time has passed.
+    """
+    begin(
+        incident,
+        Escalation(incident=incident),
+        now=now,
+        counted_from=incident.clock_starts_at,
+        delay=rules.page_delay(incident),
+    )
 
 
 def restart(incident: Incident, *, now: datetime, prompt: str) -> None:
@@ -167,10 +177,12 @@ def begin(
     actor: User | None = None,
     again: bool = False,
     counted_from: datetime | None = None,
+    delay: timedelta | None = None,
 ) -> None:
     """Stand before the first level of the policy that applies, and take the first step.
 
-    `again`: a ticket only if it was one; `counted_from`: from when its deadline is, by default now.
+    `again`: a ticket only if it was one; `counted_from`: from when its deadline is, by default now;
+    `delay`: the first step waits that long, unless it is a ticket.
     A failure in here never undoes what happened to the incident: the last resort is told at once
     and the clock tries again.
     """
@@ -182,6 +194,9 @@ def begin(
             if not again:
                 escalation.is_ticket = severity.response == SeverityPolicy.Response.TICKET
             due_at = None
+            if delay and not escalation.is_ticket:
+                _wait(incident, escalation, delay, now)
+                return
             if escalation.is_ticket:
                 due_at = _deadline(incident, severity, counted_from or now)
             ask([Run(incident, escalation, severity, prompt, actor, due_at, plan)], now=now)
@@ -192,6 +207,16 @@ def begin(
         reason = "asking people failed because of an error in Tocsin"
         escalation.cycle, escalation.level = 1, 0
         last_resort.rescue(incident, reason, now=now, anew=escalation)
+
+
+def _wait(incident: Incident, escalation: Escalation, delay: timedelta, now: datetime) -> None:
+    """Nobody is asked yet; the step that asks is due, so that it cannot be forgotten."""
+    escalation.state = State.RUNNING
+    save([escalation])
+    text = f"Nobody is paged for {duration_text(delay)}: it may recover by itself."
+    core.record_many([core.Draft(incident, Kind.NOTE, text)], at=now)
+    step = timers.Wanted(STEP, incident, now + delay, epoch=incident.paging_epoch)
+    timers.schedule_many([step], now=now)
 
 
 def _deadline(incident: Incident, severity: SeverityPolicy, start: datetime) -> datetime:
@@ -219,10 +244,20 @@ def take_steps(incidents: Sequence[Incident], *, now: datetime) -> None:
     runs = []
     for pk, incident in fresh.items():
         escalation = stored.get(pk) or Escalation(incident=incident)
-        escalation.is_ticket = False
         plan = choose_policy(incident, escalation) if escalation.policy_id is None else None
-        runs.append(Run(incident, escalation, severities[pk], plan=plan))
+        escalation.is_ticket = _recovered_in_time(incident, escalation)
+        due_at = _deadline(incident, severities[pk], now) if escalation.is_ticket else None
+        runs.append(Run(incident, escalation, severities[pk], ticket_due_at=due_at, plan=plan))
+    text = "It works again: nobody is paged, and it stays open as a ticket."
+    drafts = [core.Draft(r.incident, Kind.NOTE, text) for r in runs if r.escalation.is_ticket]
+    core.record_many(drafts, at=now)
     ask(runs, now=now)
+
+
+def _recovered_in_time(incident: Incident, escalation: Escalation) -> bool:
+    """Whether it recovered by itself while it was given the time to."""
+    is_back = escalation.is_waiting and incident.recovered_at is not None
+    return is_back and rules.page_delay(incident) is not None
 
 
 def choose_policy(incident: Incident, escalation: Escalation) -> targets.Plan | None:

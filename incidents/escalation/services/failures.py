@@ -7,7 +7,7 @@ from incidents.core.models import Incident, Kind
 from incidents.core.services import Draft
 from incidents.escalation.models import Escalation, Page
 from incidents.escalation.services import last_resort
-from incidents.escalation.services.steps import LAST_RESORT, LAST_RESORT_EVERY, STEP
+from incidents.escalation.services.steps import LAST_RESORT, LAST_RESORT_EVERY, RULES, STEP
 from incidents.notifications import services as notifications
 from incidents.notifications.models import Delivery, DeliveryQuerySet
 from incidents.timers import services as timers
@@ -72,6 +72,9 @@ def rescue_from(incident: Incident, timer: Timer, reason: str, *, now: datetime)
     if not incident.is_open:
         return
     why = f"its timer {timer.kind} does not run: {reason}"
+    if timer.kind in RULES:  # the ladder asks without it
+        last_resort.tell_guarded(incident, why, now=now)
+        return
     if not incident.is_acknowledged and timer.kind != LAST_RESORT:
         last_resort.rescue(incident, why, now=now)
         return

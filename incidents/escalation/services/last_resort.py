@@ -40,6 +40,8 @@ def tell(incident: Incident, reason: str, *, severity: str, now: datetime) -> in
 
 def tell_last_resort_again(incident: Incident, *, now: datetime) -> None:
     """Half an hour has passed (timer, incident locked): repeat it while nobody is left to ask."""
+    # Another timer of the same moment may have begun anew a moment ago.
+    incident = Incident.objects.with_context().get(pk=incident.pk)
     if not incident.is_open or incident.is_acknowledged:
         return
     escalation = Escalation.objects.filter(pk=incident.pk).first()

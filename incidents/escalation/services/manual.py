@@ -8,51 +8,93 @@ from incidents.core import services as core
 from incidents.core.errors import DomainError, Refused
 from incidents.core.models import Incident, Kind, User
 from incidents.core.services import Draft
-from incidents.escalation import targets
-from incidents.escalation.models import Escalation, EscalationPolicy
+from incidents.escalation import roles, rules, section, targets
+from incidents.escalation.models import EscalationPolicy
 from incidents.escalation.services import asking, calling
-from incidents.escalation.services.steps import TIMERS, Run
+from incidents.escalation.services.climbing import climb
+from incidents.escalation.services.going_off import fired, go_off
+from incidents.escalation.services.steps import TIMERS
+from incidents.escalation.services.summoning import Summons, summon
 from incidents.notifications import services as notifications
 from incidents.timers import clock
 from incidents.timers import services as timers
 
 
 @transaction.atomic
-def escalate(incident: Incident, *, reason: str, actor: User) -> Incident:
+def escalate(
+    incident: Incident, *, reason: str, actor: User | None, role: str = "", fact: str = ""
+) -> Incident:
     """Ask the next level now, without waiting for the ones before to answer.
 
     While somebody has the incident, the next level is asked to help and nothing else changes.
-    Where nobody was left to ask, it starts over. Raises Refused when the incident is resolved.
+    Where nobody was left to ask, it starts over. `role`: whoever has that role is asked instead;
+    `fact`: those whom the runbook calls for it. `actor` None: Tocsin itself escalates. Raises
+    Refused when the incident is resolved, DomainError where no further level can help.
     """
+    if role and fact:
+        raise DomainError("Escalate to a role or because of a fact, not both.", field="role")
+    if role:
+        return call_role(incident, role=role, reason=reason, actor=actor)
+    if fact:
+        return report_fact(incident, fact=fact, reason=reason, actor=actor)
     incident = core.lock(incident)
     _require_open(incident, "escalate it")
-    now, prompt = clock.now(), _said(actor, reason)
-    escalation = asking.escalation_of(incident)
-    if incident.is_acknowledged:
-        _ask_for_help(incident, escalation, prompt, actor)
-        return incident
-    timers.cancel_all(incident, kinds=TIMERS)
-    if escalation.state == Escalation.State.RUNNING:
-        severity = targets.severity_policies([incident])[incident.pk]
-        asking.ask([Run(incident, escalation, severity, prompt, actor)], now=now)
-        return incident
-    notifications.cancel_pages(incident)
-    core.raise_paging_epoch(incident)
-    escalation.is_ticket = False
-    asking.begin(incident, escalation, now=now, prompt=prompt, actor=actor, again=True)
+    exhausted = climb(incident, prompt=_said(actor, reason), actor=actor, now=clock.now())
+    if exhausted and incident.is_acknowledged:
+        raise DomainError(
+            f"There is no further level to ask: {exhausted}. "
+            "Page somebody in particular, or reroute it to another policy."
+        )
     return incident
 
 
-def _ask_for_help(incident: Incident, escalation: Escalation, prompt: str, actor: User) -> None:
-    severity = targets.severity_policies([incident])[incident.pk]
-    escalation.is_ticket = False
-    run = Run(incident, escalation, severity, prompt, actor)
-    (step,) = asking.ask([run], now=clock.now())
-    if step.decision.exhausted:
+@transaction.atomic
+def call_role(incident: Incident, *, role: str, reason: str, actor: User | None) -> Incident:
+    """Page whoever has this role now, or stands in for it; else the next level is asked.
+
+    A role that its runbook does not know is the function that people have in a team: where nobody
+    has it, DomainError. Raises Refused when the incident is resolved.
+    """
+    incident = core.lock(incident)
+    _require_open(incident, "escalate it")
+    now, prompt, plan = clock.now(), _said(actor, reason), rules.section_for(incident)
+    known = {*section.BUILT_IN, *plan.roles}
+    if role not in known and not roles.ways(incident, [role], now)[role][0].people:
         raise DomainError(
-            f"There is no further level to ask: {step.decision.exhausted}. "
-            "Page somebody in particular, or reroute it to another policy."
+            f"Nobody is {role}; choose one of {', '.join(sorted(known))}, or a function that "
+            "somebody has in a team.",
+            field="role",
         )
+    text = f"Escalated to {rules.called(role, plan)}. {prompt}"
+    facts = {"role": role, "epoch": incident.paging_epoch}
+    core.record_many([Draft(incident, Kind.ESCALATED, text, actor, facts)], at=now)
+    spare = {actor.pk} if actor else set()
+    summon(Summons(incident, prompt, page=[role], actor=actor, spare=spare), now=now)
+    return incident
+
+
+@transaction.atomic
+def report_fact(incident: Incident, *, fact: str, reason: str, actor: User | None) -> Incident:
+    """Say that something is so for which the runbook calls somebody; they are called at once.
+
+    Each of its triggers goes off once for an incident. Raises Refused when it is resolved.
+    """
+    incident = core.lock(incident)
+    _require_open(incident, "report anything about it")
+    if fact not in rules.FACTS:
+        raise DomainError(
+            f"{fact!r} is no fact; use one of {', '.join(rules.FACTS)}.", field="fact"
+        )
+    now, prompt = clock.now(), _said(actor, reason)
+    about = [one for one in rules.triggers_of(incident) if one.fact == fact]
+    gone = fired(incident) if about else set()
+    due = [one for one in about if one.id not in gone and not rules.is_over(one, incident)]
+    otherwise = " Its runbook calls nobody for that." if not about else " That was known."
+    text = f"{rules.FACTS[fact]}: {' '.join(reason.split())}{'' if due else otherwise}"
+    core.record_many([Draft(incident, Kind.NOTE, text, actor, {"fact": fact})], at=now)
+    for trigger in due:
+        go_off(core.lock(incident), trigger, now=now, due_at=now, said=prompt)
+    return core.lock(incident)
 
 
 @transaction.atomic
@@ -130,13 +172,13 @@ def reroute(incident: Incident, *, policy: EscalationPolicy, reason: str, actor:
     return incident
 
 
-def _said(actor: User, reason: str) -> str:
+def _said(actor: User | None, reason: str) -> str:
     reason = " ".join(reason.split())
     if not reason:
         raise DomainError("The reason is missing: write it down.", field="reason")
     if len(reason) > 1_000:
         raise DomainError("The reason is longer than 1000 characters.", field="reason")
-    return f"{actor}: {reason}"
+    return f"{actor}: {reason}" if actor else reason
 
 
 def _require_open(incident: Incident, deed: str) -> None:

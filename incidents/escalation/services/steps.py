@@ -15,6 +15,11 @@ TICKET_DUE = "escalation.ticket_due"
 ACK_EXPIRY = "escalation.ack_expiry"
 LAST_RESORT = "escalation.last_resort"
 TIMERS = frozenset({STEP, TICKET_DUE, ACK_EXPIRY, LAST_RESORT})
+# What the runbook wants; goes on, whoever has the incident, until it is over.
+CALLS = "escalation.calls"
+TRIGGER = "escalation.trigger"
+ROLES = "escalation.roles"
+RULES = frozenset({CALLS, TRIGGER, ROLES})
 
 LAST_RESORT_EVERY = timedelta(minutes=30)
 
@@ -25,7 +30,8 @@ class Run:
 
     `prompt`: what people are to know beside the incident itself; `actor`: who wanted the step
     now, None where its time had come. `ticket_due_at`: the deadline, where it is a ticket.
-    `plan`: what the policy says, None where it was not read yet or there is none.
+    `plan`: what the policy says, None where it was not read yet or there is none. `is_told`: the
+    timeline says already that it escalates, and why.
     """
 
     incident: Incident
@@ -35,6 +41,7 @@ class Run:
     actor: User | None = None
     ticket_due_at: datetime | None = None
     plan: Plan | None = None
+    is_told: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,13 +111,24 @@ class Step:
         if self.gives_up:
             return [*drafts, exhaustion(self.run.incident, self.decision.exhausted, told)]
         if not self.asked:
-            return drafts
-        if self.run.actor or self.origin.level:
+            return [*drafts, self._spared()] if self.decision.people and not self.missed else drafts
+        if not self.run.is_told and (self.run.actor or self.origin.level):
             drafts.append(self._escalated())
         return [*drafts, self._asked()]
 
+    def _spared(self) -> Draft:
+        """Everybody of the level had been asked: it is passed, which is not to look forgotten."""
+        place = self.decision.place
+        return self._draft(
+            Kind.LEVEL_SKIPPED,
+            f"Level {place.level} of {self.policy} was not asked again: it knows.",
+            level=place.level,
+            cycle=place.cycle,
+            why="its people were asked already",
+        )
+
     def _escalated(self) -> Draft:
-        why = self.run.prompt if self.run.actor else "Nobody acknowledged in time."
+        why = self.run.prompt or "Nobody acknowledged in time."
         return self._draft(Kind.ESCALATED, f"Escalated to {self._lower_ground}. {why}".strip())
 
     def _asked(self) -> Draft:
@@ -141,6 +159,8 @@ class Step:
 
     def _draft(self, kind: Kind, summary: str, **data: object) -> Draft:
         facts = {"policy": self.policy, "epoch": self.run.incident.paging_epoch, **data}
+        if self.run.incident.is_acknowledged:
+            facts["helps"] = True  # whoever has it; the ladder is not climbed from its first level
         return Draft(self.run.incident, kind, summary, self.run.actor, facts)
 
 

@@ -33,9 +33,12 @@ def tell_it_is_over(incident: Incident, entry: TimelineEntry) -> None:
 
 
 def tell_commander(incident: Incident, entry: TimelineEntry) -> None:
-    """Something happened that the commander is to know, e.g. a missed target."""
-    roles = incident.roles.filter(role=IncidentRole.COMMANDER, until=None)
-    people = [role.user for role in roles.select_related("user")]
+    """Something happened that the commander is to know, or whom the entry names instead."""
+    if "tell" in entry.data:
+        people = list(User.objects.filter(pk__in=entry.data["tell"]).order_by("pk"))
+    else:
+        roles = incident.roles.filter(role=IncidentRole.COMMANDER, until=None)
+        people = [role.user for role in roles.select_related("user")]
     _tell(incident, entry, people, before="", body=f"{entry.summary}\n{incident.title}")
 
 
