@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from incidents.core.models import Severity
 from incidents.insights.recent import Day, Recent, Spread
+from incidents.insights.telling import Telling
 from incidents.timers.wording import span
 
 BAR = 0.72  # of a day's place
@@ -52,10 +53,11 @@ class Range:
     badly: str
 
 
-def render(recent: Recent) -> SafeString:
-    """The section of the cockpit."""
+def render(recent: Recent, teams: Sequence[Telling] = ()) -> SafeString:
+    """The section of the cockpit; `teams`: how each kept its promises to tell people."""
     context = {
         "recent": recent,
+        "teams": [(team, f"{team.share:.0%}") for team in teams],
         "columns": columns(recent.days),
         "most": most(recent.days),
         "said": bars_said(recent),

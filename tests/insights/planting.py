@@ -220,7 +220,7 @@ def a_page_that_never_was_in_the_outbox(world):
 @breaks("I5")
 def a_page_that_began_after_the_answer(world):
     taken = Incident.objects.get(title="latency on checkout")
-    page = paged(taken)
+    page = Delivery.objects.pages().filter(incident=taken).first()
     created = taken.acknowledged_at - timedelta(minutes=1)
     Delivery.objects.filter(pk=page.pk).update(created_at=created)
     Attempt.objects.create(

@@ -22,10 +22,10 @@ from drills.demo.process import free_port
 from tests.chaos.servers import eventually
 from tests.config.houses import OURS, ROOT, House
 from tests.proof.report import note
+from tests.sizes import FULL
 
 pytestmark = pytest.mark.chaos
 
-FULL = os.environ.get("PROOF") == "full"
 TOKEN = {"Authorization": "Bearer a-token-of-this-test"}
 
 

@@ -21,6 +21,7 @@ STATES = {
     Kind.MITIGATING: Status.MITIGATING,
     Kind.RESOLVED: Status.RESOLVED,
     Kind.DISMISSED: Status.RESOLVED,
+    Kind.IMPORTED: Status.RESOLVED,
 }
 HOLDING = {
     Kind.ACKNOWLEDGED: True,
@@ -81,7 +82,7 @@ class Story:
     is_held: bool = False
 
     def add(self, kind: str, *, ends_here: bool) -> None:
-        self.declared += kind == Kind.DECLARED
+        self.declared += kind in {Kind.DECLARED, Kind.IMPORTED}
         self.is_held = HOLDING.get(Kind(kind), self.is_held)
         self.status = Status.RESOLVED if ends_here else STATES.get(Kind(kind), self.status)
 

@@ -15,6 +15,7 @@ MOST_OFFENCES = 200
 STEPS = (Kind.PAGED, Kind.TICKETED, Kind.LEVEL_SKIPPED, Kind.EXHAUSTED)
 LATE = timedelta(seconds=10)
 _PLACE = ("data__epoch", "data__cycle", "data__level")
+_HELPS = "data__helps"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Offence:
 class Told:
     """A step on a timeline: somebody was asked, passed over, or nobody was left.
 
-    `place`: cycle and level; zeros where it is no level.
+    `place`: cycle and level; zeros where it is no level. `by_itself`: the time to answer had
+    passed; nobody, and no rule, asked for help to whoever has it.
     """
 
     incident: int
@@ -74,10 +76,10 @@ class Scope:
     def steps(self) -> list[Told]:
         """Who was asked when, in the order in which it was written down."""
         rows = TimelineEntry.objects.filter(self.of_touched(), kind__in=STEPS).order_by("pk")
-        facts = rows.values_list("incident_id", "kind", "at", "actor_id", *_PLACE)
+        facts = rows.values_list("incident_id", "kind", "at", "actor_id", _HELPS, *_PLACE)
         return [
-            Told(pk, kind, at, actor is None, epoch or 0, (cycle or 0, level or 0))
-            for pk, kind, at, actor, epoch, cycle, level in facts.iterator()
+            Told(pk, kind, at, not (actor or helps), epoch or 0, (cycle or 0, level or 0))
+            for pk, kind, at, actor, helps, epoch, cycle, level in facts.iterator()
         ]
 
     @property
