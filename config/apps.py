@@ -1,3 +1,5 @@
+import gc
+
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin
 
@@ -12,6 +14,8 @@ class ConfigConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
+        gc.freeze()  # What is loaded by now stays: no collection needs to look at it again.
+        gc.enable()
         from config import doctor, nudge, page_me
         from incidents.core.models import Kind
         from incidents.core.signals import entry_recorded

@@ -32,13 +32,18 @@ app.conf.update(
         },
         "old timers are forgotten": {
             "task": "incidents.timers.tasks.prune",
-            "schedule": 24 * 3600.0,
+            "schedule": 3600.0,  # a day would never end where it is restarted every night
             "options": {"expires": 3600, "queue": "clock"},
         },
         "old deliveries are forgotten": {
             "task": "incidents.notifications.tasks.prune",
-            "schedule": 24 * 3600.0,
+            "schedule": 3600.0,  # a day would never end where it is restarted every night
             "options": {"expires": 3600, "queue": "clock"},
+        },
+        "the status page is kept": {
+            "task": "incidents.comms.tasks.keep_status_page",
+            "schedule": 60.0,
+            "options": {"expires": 60, "queue": "clock"},
         },
         "old requests are forgotten": {
             "task": "incidents.alerts.tasks.prune",

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -20,6 +20,7 @@ from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Q
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
@@ -27,8 +28,11 @@ from config import first_run
 from config.cockpit import machinery
 from incidents.core.models import Organisation
 from incidents.escalation import services as escalation
+from incidents.escalation.models import LevelTarget
 from incidents.notifications import services as notifications
 from incidents.notifications.models import Delivery
+from incidents.oncall import services as oncall
+from incidents.oncall.models import Schedule
 from incidents.timers import clock
 from incidents.timers import services as timers
 from incidents.timers.models import Timer
@@ -36,6 +40,8 @@ from incidents.timers.models import Timer
 PROBE = "config.probe"
 PATIENCE = 10.0  # seconds for the probe, and for what is tried over the network
 SENDING_PATIENCE = 30.0
+WEEK = timedelta(days=7)
+MOMENT = "%a %d %b %H:%M %Z"
 
 
 class Verdict(StrEnum):
@@ -73,6 +79,7 @@ def examine(wish: Wish) -> Iterator[Finding]:
     checks: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
         ("Set-up", _set_up),
         ("Escalation", _ladders),
+        ("Week ahead", _week_ahead),
         ("Mail", lambda: _mail(wish)),
         ("Public address", _public_address),
         ("Redis", _redis),
@@ -133,6 +140,24 @@ def _ladders() -> Iterator[Finding]:
         yield Finding("People", Verdict.FAULT, said, advice)
     if not outlook.holes and not outlook.unreachable:
         yield Finding("Escalation", Verdict.OK, "Every level would reach somebody now.")
+
+
+def _week_ahead() -> Iterator[Finding]:
+    """Who is on call at this moment is a step of the set-up; here is what nobody has seen yet."""
+    now = clock.now()
+    named = LevelTarget.objects.exclude(schedule=None).values("schedule")
+    used = Q(team_assignments__isnull=False) | Q(pk__in=named)
+    schedules = Schedule.objects.filter(used).distinct().order_by("name")
+    turns = oncall.roster(list(schedules), start=now, end=now + WEEK)
+    for schedule in schedules:
+        row = oncall.joined(turns[schedule.pk])
+        gap = next((turn for turn in row if turn.user is None and turn.start > now), None)
+        if gap is None:
+            continue
+        begins, ends = (at.astimezone(schedule.zone) for at in (gap.start, gap.end))
+        said = f"Nobody is on call in {schedule} from {begins:{MOMENT}}"
+        said += f" to {ends:{MOMENT}}." if gap.end < now + WEEK else " on."
+        yield Finding("On call", Verdict.WARNING, said, "Add an override, or change the rotation.")
 
 
 def _engines() -> Iterator[Finding]:

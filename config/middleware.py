@@ -37,8 +37,9 @@ class ReadersZone:
 
 
 def _is_page(request: HttpRequest) -> bool:
-    # The API speaks UTC, and alerts are not to cost a look at a session.
-    return not request.path.startswith("/api/")
+    # The API speaks UTC, and alerts are not to cost a look at a session. The public page speaks UTC
+    # as well, and is shown when there is no database to look at.
+    return not request.path.startswith(("/api/", "/status"))
 
 
 class SafeAnswers:

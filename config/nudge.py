@@ -4,7 +4,7 @@ import logging
 import time
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from kombu.exceptions import OperationalError
 
 from config.celery import app
@@ -21,8 +21,14 @@ _silent_until = 0.0
 def after_commit(_entry: TimelineEntry, _incident: Incident) -> None:
     """Receiver of core's signal: ask the workers to look into the outbox when this is committed."""
     # The in-memory broker is heard in the worker's own process only.
-    if settings.REDIS_URL or settings.PROCESS == "worker":
+    if (settings.REDIS_URL or settings.PROCESS == "worker") and not _is_asked():
         transaction.on_commit(_nudge, robust=True)
+
+
+def _is_asked() -> bool:
+    """Whether this transaction will do so already, unless what is written now is undone as well."""
+    ours = set(connection.savepoint_ids)
+    return any(hook[1] is _nudge and hook[0] <= ours for hook in connection.run_on_commit)
 
 
 def _nudge() -> None:

@@ -75,7 +75,9 @@ INSTALLED_APPS = [
     "django_filters",
     "drills",
     "incidents.insights",
+    "incidents.runbooks",
     "incidents.alerts",
+    "incidents.comms",
     "incidents.escalation",
     "incidents.notifications",
     "incidents.oncall",
@@ -136,6 +138,7 @@ if DATABASE_URL:
     _options["options"] = " ".join(f"-c {name}={value}" for name, value in _session.items())
     _options |= {"connect_timeout": 3, "tcp_user_timeout": 20_000}  # seconds; milliseconds
     _options |= {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2}
+    _options["prepare_threshold"] = 5  # allows it to incidents.timers.prepared; the ORM never does
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     if PROCESS == "web":
         # Celery's Django fixup closes a whole pool around every task: web processes only.
@@ -210,11 +213,16 @@ LAST_RESORT = env.list("LAST_RESORT", default=[])
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
 DELIVERY_LEASE = timedelta(seconds=env.float("DELIVERY_LEASE_SECONDS", default=6))
 TIMER_LEASE = timedelta(seconds=env.float("TIMER_LEASE_SECONDS", default=5))
+PAGE_INTERVAL = timedelta(seconds=env.float("PAGE_INTERVAL_SECONDS", default=60))
 DEMO_TRANSPORTS = env.bool("DEMO_TRANSPORTS", default=False)
 
 # --- Whether it is well -------------------------------------------------------------------------
 HEARTBEAT_URL = env.str("HEARTBEAT_URL", default="")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
+# --- What the public sees -----------------------------------------------------------------------
+STATUS_PAGE = env.bool("STATUS_PAGE", default=True)
+STATUS_PAGE_TITLE = env.str("STATUS_PAGE_TITLE", default="Status")
 
 # --- API ----------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -254,6 +262,9 @@ SPECTACULAR_SETTINGS = {
         "SourceKind": "incidents.alerts.models.Source.Kind",
         "RotationKind": "incidents.oncall.models.Rotation.Kind",
         "TargetKind": "incidents.escalation.models.LevelTarget.Kind",
+        "Audience": "incidents.comms.models.Audience",
+        "Occasion": "incidents.comms.models.Occasion",
+        "CustomerNoticeState": "incidents.comms.models.CustomerNotice.State",
         "EscalationState": "incidents.escalation.models.Escalation.State",
         "TimerState": "incidents.timers.models.Timer.State",
         "DeliveryState": "incidents.notifications.models.Delivery.State",

@@ -62,6 +62,15 @@ GROUPS = [
         ],
     ),
     (
+        "Communication",
+        [
+            Place("Updates", "forum", "comms.StatusUpdate"),
+            Place("Stakeholders", "diversity_3", "comms.Stakeholders"),
+            Place("Team channels", "tag", "comms.TeamChannel"),
+            Place("Status page", "public", "comms.Component"),
+        ],
+    ),
+    (
         "Ways out",
         [
             Place("Contact methods", "contact_phone", "notifications.ContactMethod"),
@@ -74,6 +83,7 @@ MACHINERY = (
     "Machinery",
     [
         Place("Timers", "timer", "timers.Timer"),
+        Place("Audits", "health_and_safety", "insights.AuditRun"),
         Place("Timeline entries", "history", "incidents.TimelineEntry"),
         Place("Runbook revisions", "menu_book", "incidents.RunbookRevision"),
         Place("Expected signals", "science", "incidents.ExpectedSignal"),

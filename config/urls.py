@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("incidents.core.pages.urls")),  # login, home, /i/<reference>/, /me/
     path("me/contacts/", include("incidents.notifications.urls")),
     path("a/", include("incidents.escalation.urls")),
+    path("", include("incidents.comms.urls")),  # /status/, /status.json
     path("admin/", admin.site.urls),
     path("api/", include(api_urlpatterns)),
 ]

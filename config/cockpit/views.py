@@ -20,6 +20,7 @@ from incidents.core.errors import DomainError
 from incidents.core.models import Incident
 from incidents.insights import charts
 from incidents.insights.recent import recent
+from incidents.insights.telling import telling
 from incidents.timers import clock
 
 
@@ -59,7 +60,8 @@ def _now(request: HttpRequest, now: datetime) -> dict[str, Any]:
 def _charts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     visible = Incident.objects.visible_to(request.user)
     zone = timezone.get_current_timezone()
-    return {"charts": charts.render(recent(visible, now=now, zone=zone))}
+    figures = recent(visible, now=now, zone=zone)
+    return {"charts": charts.render(figures, telling(visible, now=now))}
 
 
 def _setting_up(request: HttpRequest, now: datetime) -> dict[str, Any]:

@@ -11,8 +11,11 @@ from django.test import Client
 from incidents.alerts import services as alerts
 from incidents.alerts.models import Alert, Source
 from incidents.alerts.payload import parse
+from incidents.comms import services as comms
+from incidents.comms.models import Component, Stakeholders, TeamChannel
 from incidents.core import services as core
 from incidents.core.models import ApiToken, ChecklistItem, Incident, Service, Team, User
+from incidents.core.services.policies import DEFAULT_POLICIES
 from incidents.escalation import services as escalation
 from incidents.escalation.models import EscalationPolicy, PolicyAssignment
 from incidents.notifications import services as notifications
@@ -20,6 +23,7 @@ from incidents.notifications.models import ContactMethod
 from incidents.oncall import services as oncall
 from incidents.oncall.models import Override, Schedule
 from incidents.timers.clock import VirtualClock
+from tests.core.runbook import DOCUMENT
 from tests.factories import MembershipFactory, UserFactory
 
 ROLES = [
@@ -66,6 +70,9 @@ class World:
     assignment: PolicyAssignment
     tokens: dict[str, ApiToken]
     methods: dict[str, ContactMethod]
+    stakeholders: Stakeholders
+    channel: TeamChannel
+    component: Component
 
 
 @pytest.fixture
@@ -115,6 +122,10 @@ def world(
     schedule: Schedule,
     clock: VirtualClock,
 ) -> World:
+    known = {name: DOCUMENT[name] for name in ["types", "procedures"]}
+    core.publish_revision(
+        slug="default", title="Built-in default", policies=DEFAULT_POLICIES, document=known
+    )
     persons = {role: user for role, user in people.items() if user is not None}
     methods = {
         role: notifications.add_contact_method(
@@ -133,6 +144,7 @@ def world(
     )
     source = alerts.create_source(name="Probe", team=team, service=service, actor=alice)
     alerts.ingest(source, parse({"summary": "Checkout is slow", "severity": "SEV2"}))
+    comms.set_component(service=service, name="Payments", actor=alice)
     incident = core.declare(title="Checkout is down", service=service, severity="SEV1")
     identified = core.declare(title="Checkout is odd", service=service, severity="SEV2")
     closed = core.declare(title="Checkout was down", service=service, severity="SEV3")
@@ -156,6 +168,11 @@ def world(
             for role, user in persons.items()
         },
         methods=methods,
+        stakeholders=comms.create_stakeholders(name="Desk", team=team, people=[bob], actor=alice),
+        channel=comms.create_channel(
+            name="#a", team=team, kind="recorder", address="a", actor=alice
+        ),
+        component=comms.set_component(service=service, name="Shops", actor=alice),
     )
 
 

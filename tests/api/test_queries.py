@@ -9,11 +9,13 @@ from django.test.utils import CaptureQueriesContext
 
 from incidents.alerts import services as alerts
 from incidents.alerts.payload import parse
+from incidents.comms import services as comms
 from incidents.core import services as core
 from incidents.core.models import Service
 from incidents.core.services.policies import DEFAULT_POLICIES
 from incidents.escalation import services as escalation
 from incidents.notifications import services as notifications
+from incidents.notifications.services import Address
 from incidents.oncall import services as oncall
 from incidents.timers.clock import VirtualClock
 from tests.api.conftest import Caller, World
@@ -67,6 +69,15 @@ def more_of_everything(world: World, clock: VirtualClock) -> None:
         )
         source = alerts.create_source(name=f"Source {n}", team=team, service=service, actor=admin)
         alerts.ingest(source, parse({"summary": "x", "severity": "SEV1"}))
+        comms.create_stakeholders(
+            name=f"List {n}",
+            service=service,
+            people=[person, world.people["responder"]],
+            addresses=[Address("recorder", "a"), Address("recorder", "b")],
+            actor=admin,
+        )
+        comms.create_channel(name=f"#{n}", team=team, kind="recorder", address="a", actor=admin)
+        comms.set_component(service=service, name=f"Component {n}", actor=admin)
         incident = core.declare(title="More", service=service, severity="SEV1")
         core.acknowledge(incident, actor=person)
         core.assign_role(incident, role="commander", user=person, actor=person)

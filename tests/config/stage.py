@@ -96,6 +96,7 @@ def tell() -> None:
     sys.stdout.write(json.dumps(facts))
 
 
+ACTS = {act.__name__: act for act in [build, age, live, happen, silence, tell]}
+
 if __name__ == "__main__":
-    acts = [build, age, live, happen, silence, tell]
-    {act.__name__: act for act in acts}[sys.argv[1]]()
+    ACTS[sys.argv[1]]()

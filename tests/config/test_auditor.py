@@ -3,9 +3,11 @@
 import threading
 
 import pytest
+from django.utils.module_loading import import_string
 
-from config import auditor
+from config import auditor, rounds
 from config.auditor import Auditor
+from config.celery import app as celery
 
 
 @pytest.fixture
@@ -65,3 +67,32 @@ def test_a_look_that_fails_is_tried_again(monkeypatch, elapsed):
         beside._thread.join(10)
 
     assert len(tries) == 2
+
+
+def test_without_a_beat_everything_of_its_list_is_done_all_the_same(monkeypatch, elapsed):
+    done = []
+    monkeypatch.setattr(rounds, "import_string", lambda task: lambda: done.append(task))
+    monkeypatch.setattr(auditor.insights, "look", lambda: None)
+    beside = Auditor()
+
+    def after(seconds):
+        elapsed(seconds)
+        beside.now_and_then()
+        beside._thread.join(10)
+        made = done[:]
+        done.clear()
+        return made
+
+    slow = {
+        entry["task"] for entry in celery.conf.beat_schedule.values() if entry["schedule"] >= 60
+    }
+    assert after(20) == []
+    each_minute = ["incidents.alerts.tasks.prune", "incidents.comms.tasks.keep_status_page"]
+    assert sorted(after(40)) == each_minute
+    assert set(after(3_600)) == slow
+    assert after(20) == []
+
+
+def test_what_it_does_are_tasks_that_there_are():
+    for entry in celery.conf.beat_schedule.values():
+        assert callable(import_string(entry["task"]))

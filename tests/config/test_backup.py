@@ -7,45 +7,51 @@ import json
 import shutil
 import stat
 import tarfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.chaos.servers import postgres
-from tests.config.houses import House
+from tests.config.houses import Hall, House
+from tests.sizes import FULL
 
 NUMBERS = itertools.count(1)
 
 
 # What has nothing to do with the engine is tried on one: every command is a process of its own.
 once = pytest.mark.parametrize("new_house", ["sqlite"], indirect=True)
+# In CI, PostgreSQL's way is tried by the first test alone.
+twice_in_full = pytest.mark.parametrize(
+    "new_house", ["sqlite", *(["pg"] if FULL else [])], indirect=True
+)
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("pg", marks=pytest.mark.chaos)])
 def new_house(request, tmp_path_factory):
-    """Makes empty installations on one engine."""
-    if request.param == "sqlite":
+    """Makes empty installations on one engine, or copies of another one."""
+    with ExitStack() as stack:
+        site = stack.enter_context(postgres(durable=False)) if request.param == "pg" else None
 
-        def in_folder(like: House | None = None) -> House:
-            folder = tmp_path_factory.mktemp("house")
-            if like is not None:
+        def make(like: Hall | None = None) -> Hall:
+            folder, url = tmp_path_factory.mktemp("house"), ""
+            if site:
+                url = new_database(site.url, like.database_url if like else "/template1")
+            elif like:
                 shutil.copy(like.folder / "tocsin.sqlite3", folder)
-            return House(folder)
+            hall = Hall(folder, url)
+            stack.callback(hall.close)
+            return hall
 
-        yield in_folder
-        return
-    with postgres(durable=False) as server:
+        yield make
 
-        def on_server(like: House | None = None) -> House:
-            name = f"house{next(NUMBERS)}"
-            template = like.database_url.rpartition("/")[2] if like else "template1"
-            with psycopg.connect(server.url, autocommit=True) as connection:
-                connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-            url = server.url.removesuffix("/postgres") + f"/{name}"
-            return House(tmp_path_factory.mktemp(name), url)
 
-        yield on_server
+def new_database(server: str, like: str) -> str:
+    name, template = f"house{next(NUMBERS)}", like.rpartition("/")[2]
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return server.removesuffix("/postgres") + f"/{name}"
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +71,7 @@ def twin(house, new_house):
 @pytest.fixture(scope="module")
 def archive(house):
     path = house.folder / "backup.tar.gz"
-    done = house.manage("backup", str(path), "--with-key")
+    done = House(house.folder, house.database_url).manage("backup", str(path), "--with-key")
     assert done.returncode == 0, done.stderr
     return path
 
@@ -88,7 +94,7 @@ def rewritten(archive: Path, change) -> Path:
 def test_what_was_declared_before_the_backup_is_paged_after_restoring_it(house, archive, new_house):
     fresh = new_house()
 
-    done = fresh.manage("restore", str(archive))
+    done = House(fresh.folder, fresh.database_url).manage("restore", str(archive))
 
     assert done.returncode == 0, done.stderr
     assert "Waiting to leave as soon as Tocsin runs: 1." in done.stderr
@@ -109,6 +115,7 @@ def test_it_is_readable_by_its_owner_only_and_leaves_nothing_behind(archive):
     assert [path.name for path in archive.parent.iterdir() if path.name.startswith(".")] == []
 
 
+@twice_in_full
 def test_a_page_that_comes_too_late_is_not_sent_and_the_next_person_is_asked(twin, new_house):
     night = twin
     night.act("age")
@@ -140,6 +147,7 @@ def test_the_key_comes_along_only_when_asked_for(house, archive, new_house):
     assert stat.S_IMODE((fresh.folder / "secret_key").stat().st_mode) == 0o600
 
 
+@twice_in_full
 def test_it_replaces_data_only_when_told_to_and_after_asking(archive, twin):
     other = twin
     other.act("happen")
@@ -159,6 +167,7 @@ def test_it_replaces_data_only_when_told_to_and_after_asking(archive, twin):
     assert other.tell()["deliveries"] == [["ana", "pending"]]
 
 
+@twice_in_full
 def test_when_it_goes_wrong_in_the_middle_the_old_data_stays(archive, twin):
     before = twin.tell()
     fewer = rewritten(archive, lambda m: m["rows"].update(incidents_incident=7))

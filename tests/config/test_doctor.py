@@ -1,6 +1,7 @@
 """What the doctor finds, what he advises, and with which code he leaves."""
 
 import json
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -16,6 +17,7 @@ from incidents.notifications import engine as outbox
 from incidents.notifications import services as notifications
 from incidents.notifications.models import Delivery
 from incidents.notifications.transports.recorder import Recorder
+from incidents.oncall import services as oncall
 from incidents.timers import engine, heart
 from incidents.timers.models import Heartbeat, Timer
 from tests.escalation.conftest import take_phone
@@ -122,6 +124,42 @@ def test_a_gap_is_told_once(policy, service, bob):
 
 def test_ladders_that_reach_somebody_are_ok(policy, service):
     assert only("Escalation").verdict == Verdict.OK
+
+
+def until_wednesday(schedule, bob, clock):
+    """Monday now; Bob has it for two days, and nobody afterwards."""
+    schedule.rotations.all().delete()
+    times = {"starts_at": clock.at - timedelta(days=1), "ends_at": clock.at + timedelta(days=2)}
+    return oncall.add_override(schedule, user=bob, actor=bob, **times)
+
+
+def test_a_gap_within_the_week_ahead_is_a_warning_with_its_beginning(policy, schedule, bob, clock):
+    until_wednesday(schedule, bob, clock)
+
+    finding = only("On call")
+
+    assert finding.verdict == Verdict.WARNING
+    assert finding.said == "Nobody is on call in Payments from Wed 04 Mar 10:00 UTC on."
+
+
+def test_the_end_of_a_gap_is_told_where_it_is_seen(policy, schedule, bob, clock):
+    first = until_wednesday(schedule, bob, clock)
+    again, end = first.ends_at + timedelta(hours=3), clock.at + timedelta(days=30)
+    oncall.add_override(schedule, user=bob, starts_at=again, ends_at=end, actor=bob)
+
+    said = only("On call").said
+    assert said.endswith("from Wed 04 Mar 10:00 UTC to Wed 04 Mar 13:00 UTC.")
+
+
+def test_a_week_that_is_covered_is_not_mentioned(policy, schedule):
+    assert found("On call") == []
+
+
+def test_a_schedule_that_nobody_uses_may_have_gaps(policy, schedule, team, bob, clock):
+    spare = oncall.create_schedule(name="Spare", team=team, timezone="UTC", actor=None)
+    until_wednesday(spare, bob, clock)
+
+    assert found("On call") == []
 
 
 def test_engines_that_are_silent_are_a_fault(db):

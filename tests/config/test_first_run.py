@@ -16,6 +16,7 @@ from incidents.escalation.models import EscalationPolicy
 from incidents.notifications import services as notifications
 from incidents.notifications.models import LastResortAddress
 from incidents.oncall import services as oncall
+from incidents.runbooks import services as runbooks
 from tests.escalation.conftest import give_phone, take_phone
 from tests.factories import MembershipFactory, ServiceFactory, TeamFactory, UserFactory
 
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.django_db
 STEPS = [
     "Organisation and time zone",
     "Last resort",
+    "A runbook",
     "A team",
     "People who respond",
     "Contacts that work",
@@ -104,8 +106,20 @@ def test_what_can_wait_is_never_the_next_thing_to_do(complete, clock):
 
     progress = look(clock)
 
-    assert [step.name for step in progress.missing] == ["Mail", "Public address", "Page me now"]
+    assert [step.name for step in progress.missing] == [
+        *("A runbook", "Mail", "Public address", "Page me now")
+    ]
     assert progress.next.name == "Page me now"
+
+
+def test_a_runbook_is_asked_for_until_one_is_chosen_or_the_first_page_is_answered(complete, clock):
+    assert "A runbook" not in missing(clock)
+    Incident.objects.update(acknowledged_at=None)
+    assert "A runbook" in missing(clock)
+
+    runbooks.adopt("saas", by_default=True, actor=None)
+
+    assert "A runbook" not in missing(clock)
 
 
 def test_mail_is_missed_more_where_somebody_is_to_be_paged_by_it(complete, clock):
@@ -129,12 +143,12 @@ def test_mail_and_address_are_there_when_they_are_set(complete, clock, settings)
     [
         (lambda team: Organisation.objects.update(name="Our organisation"), STEPS[0]),
         (lambda team: LastResortAddress.objects.all().delete(), STEPS[1]),
-        (lambda team: team.memberships.update(role="viewer"), STEPS[3]),
-        (lambda team: take_phone(team.members.get()), STEPS[4]),
-        (lambda team: team.schedule_assignment.delete(), STEPS[5]),
-        (lambda team: EscalationPolicy.objects.get().assignments.all().delete(), STEPS[6]),
-        (lambda team: team.services.update(is_active=False), STEPS[7]),
-        (lambda team: team.alert_sources.update(is_active=False), STEPS[8]),
+        (lambda team: team.memberships.update(role="viewer"), STEPS[4]),
+        (lambda team: take_phone(team.members.get()), STEPS[5]),
+        (lambda team: team.schedule_assignment.delete(), STEPS[6]),
+        (lambda team: EscalationPolicy.objects.get().assignments.all().delete(), STEPS[7]),
+        (lambda team: team.services.update(is_active=False), STEPS[8]),
+        (lambda team: team.alert_sources.update(is_active=False), STEPS[9]),
     ],
 )
 def test_a_step_comes_back_when_its_fact_is_gone(complete, clock, take_away, name):

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from config import first_run
+from config.choosing import choose_runbook
 from config.env import is_loopback
 from config.supervisor import Child, become_supervisor
 from incidents.core import services
@@ -28,6 +29,12 @@ class Command(BaseCommand):
         parser.add_argument("--bind", default="127.0.0.1:8000", metavar="HOST:PORT")
         parser.add_argument("--workers", type=int, default=1, help="worker processes (default 1)")
         parser.add_argument("--web-threads", type=int, default=8, help="requests at once")
+        parser.add_argument(
+            "--runbook",
+            default="",
+            metavar="SLUG",
+            help="what the organisation goes by from now on (see `manage.py runbook list`)",
+        )
 
     def handle(
         self,
@@ -35,6 +42,7 @@ class Command(BaseCommand):
         bind: str,
         workers: int,
         web_threads: int,
+        runbook: str,
         **_options: Any,
     ) -> None:
         host, port = _address(bind)
@@ -48,7 +56,8 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0, interactive=False)
         except OperationalError as error:
             raise CommandError(f"Unable to reach the database: {error}") from error
-        self._first_start(console)
+        is_first = self._first_start(console)
+        choose_runbook(console, runbook, is_first=is_first)
         for step in first_run.progress(now=clock.now()).missing:
             line = f"[yellow]•[/] {step.name}: {escape(step.missing)}"
             console.print(line, highlight=False, soft_wrap=True)
@@ -56,11 +65,11 @@ class Command(BaseCommand):
         sys.stdout.flush()
         become_supervisor(_children(host, port, workers, web_threads))
 
-    def _first_start(self, console: Console) -> None:
+    def _first_start(self, console: Console) -> bool:
         Organisation.objects.get_or_create(pk=1)
         services.ensure_default_runbook()
         if User.objects.filter(is_superuser=True).exists():
-            return
+            return False
         password = secrets.token_urlsafe(12)
         User.objects.create_superuser("admin", f"admin@{settings.MAIL_DOMAIN}", password)
         console.print(
@@ -68,6 +77,7 @@ class Command(BaseCommand):
             "(shown only now; change it after logging in)",
             highlight=False,
         )
+        return True
 
 
 def _children(host: str, port: str, workers: int, web_threads: int) -> list[Child]:
