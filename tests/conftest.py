@@ -1,6 +1,7 @@
 """The cast and the stage: one team, three people, a clock that moves by hand."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -11,17 +12,47 @@ from incidents.core import services as core
 from incidents.core.models import Incident, Service, Team, User
 from incidents.timers import clock as house_clock
 from tests.factories import MembershipFactory, ServiceFactory, TeamFactory, UserFactory
+from tests.sizes import FULL
 
 MONDAY = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
+# What takes longest begins first, or at the end one process works and the others watch. In turn
+# what waits for processes of its own and what keeps a core busy.
+LONG = [
+    f"tests/{name}.py"
+    for name in [
+        *("chaos/test_nothing_lost", "browser/test_pages", "browser/test_injection"),
+        *("chaos/test_database", "config/test_backup", "chaos/test_poison"),
+        *("api/test_rules", "chaos/test_providers", "browser/test_incident_verbs"),
+        *("chaos/test_redis", "simulation/test_simulation", "chaos/test_exactly_once"),
+        *("browser/test_first_run", "chaos/test_one_death", "hostile/test_api"),
+        *("chaos/test_sqlite", "browser/test_accounts", "chaos/test_storm"),
+        *("browser/test_together", "insights/test_alive", "browser/test_cockpit"),
+        *("core/test_accounts_permissions", "chaos/test_clocks", "config/test_demo_data"),
+    ]
+]
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of row locks are left out on SQLite, which has none; on PostgreSQL they run."""
-    if connection.vendor == "postgresql":
-        return
-    left_out = [item for item in items if item.get_closest_marker("postgres")]
+    """Tests of row locks are left out on SQLite, which has none; on PostgreSQL they run. What shows
+    in full size only, or what others show as well, is left to the full run."""
+    places = {path: place for place, path in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(LONG)))
+    absent = {"postgres": connection.vendor != "postgresql", "full": not FULL}
+    names = [name for name, is_absent in absent.items() if is_absent]
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in names)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport]:
+    """What is skipped has shown nothing: where nobody reads the dots, that is a failure."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI") == "true":
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped in CI: {report.longrepr}"
+    return report
 
 
 @pytest.fixture

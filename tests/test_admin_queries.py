@@ -1,4 +1,4 @@
-"""An admin page costs the same number of queries with 1 row, with 50 and with 5,000.
+"""An admin page costs the same number of queries with 1 row, with 50 and with thousands.
 
 Every list that is registered, and every page of a row with what hangs on it, is found by itself.
 Rows are copies of one that the verbs made: what makes a page ask once per row is the same for all.
@@ -9,6 +9,7 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,8 +23,9 @@ from incidents.core import history
 from incidents.core.models import Incident, Service
 from incidents.timers.models import Timer
 from tests.browser.world import World, build
+from tests.sizes import size
 
-FEW, MANY = 50, 5_000
+FEW, MANY = 50, size(5_000, 500)
 REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label_lower)
 ONE_ROW_ONLY = {"incidents.organisation"}
 # What cannot be many, for its keys are people, roles or severities; and what is edited in place.
@@ -31,6 +33,7 @@ ALWAYS_FEW = {
     *("incidents.membership", "incidents.roleassignment", "incidents.severitypolicy"),
     *("oncall.participant", "oncall.rotation", "oncall.teamschedule", "escalation.level"),
     *("escalation.escalation", "escalation.policyassignment", "notifications.attempt"),
+    "comms.stakeholderaddress",
 }
 
 
@@ -64,7 +67,7 @@ def copies(row: Any, number: int, **changes: Any) -> None:
     highest = {
         field.attname: rows.aggregate(models.Max(field.attname))[f"{field.attname}__max"] or 0
         for field in free
-        if isinstance(field, models.IntegerField)
+        if isinstance(field, models.IntegerField | models.DateTimeField)
     }
     rows.bulk_create(
         (_another(row, place, free, highest, changes) for place in range(number)), batch_size=1_000
@@ -85,7 +88,8 @@ def _another(
         if field.null:
             value: Any = None
         elif field.attname in highest:
-            value = highest[field.attname] + 1 + place
+            step = timedelta(minutes=1) if isinstance(field, models.DateTimeField) else 1
+            value = highest[field.attname] + step * (1 + place)
         else:
             value = uuid.uuid4().hex[: field.max_length]
         setattr(twin, field.attname, value)
@@ -121,6 +125,10 @@ def more_rows(model: type[models.Model], number: int) -> None:
         copies(Service.objects.order_by("pk").first(), number, is_catch_all=False)
         new = list(Service.objects.order_by("-pk").values_list("pk", flat=True)[:number])
         copies(row, number, service_id=new, team_id=None)
+    elif label == "comms.component":
+        copies(Service.objects.order_by("pk").first(), number, is_catch_all=False)
+        new = list(Service.objects.order_by("-pk").values_list("pk", flat=True)[:number])
+        copies(row, number, service_id=new)
     elif label == "incidents.service":
         copies(row, number, is_catch_all=False)
     else:

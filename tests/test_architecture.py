@@ -12,6 +12,7 @@ from django.apps import apps
 from django.core.management import call_command
 
 from config.celery import app as celery
+from tests.conftest import LONG
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = [
@@ -20,7 +21,9 @@ ROOMS = [
     "oncall",
     "notifications",
     "escalation",
+    "comms",
     "alerts",
+    "runbooks",
     "insights",
     "drills",
 ]
@@ -137,6 +140,12 @@ def test_functions_and_files_are_short():
     ]
 
     assert (long_functions, long_files) == ([], [])
+
+
+def test_the_files_that_begin_first_are_there():
+    root = Path(__file__).resolve().parents[1]
+
+    assert [path for path in LONG if not (root / path).is_file()] == []
 
 
 def test_every_room_says_what_it_is_for():

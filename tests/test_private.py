@@ -13,7 +13,7 @@ from django.urls import reverse
 from incidents.alerts import services as alerts
 from incidents.alerts.payload import parse
 from incidents.core import services as core
-from incidents.core.admin.verbs import declare
+from incidents.core.admin.declaring import declare
 from incidents.core.adminsite import HouseAdmin
 from incidents.core.models import Incident, User
 from incidents.escalation import services as escalation
@@ -37,6 +37,7 @@ def world() -> World:
 def affair(world: World) -> Iterator[list[Incident]]:
     """Two private incidents with everything that hangs on one; Alice and Bob are told."""
     facts: dict[str, Any] = {"once": "", "severity": "SEV1", "is_private": True}
+    facts |= {"incident_type": ""}
     facts |= {"title": f"The {SECRET} leaked", "service": world.service}
     facts |= {"description": f"All about the {SECRET}", "audience": [world.bob]}
     own = declare(world.alice, facts)

@@ -44,6 +44,7 @@ class House:
             "SECRET_KEY": "benchmarks-only",
             "PUBLIC_URL": f"http://127.0.0.1:{self.port}",
             "WEBHOOK_ALLOW_PRIVATE": "true",
+            # Each page by itself, or a thousand incidents of one service would be one message.
             "LOG_LEVEL": "WARNING",
         }
         self.processes: list[subprocess.Popen[bytes]] = []

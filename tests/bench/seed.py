@@ -1,6 +1,7 @@
 """Fills a benchmark's database through verbs: `python -m tests.bench.seed URL SECONDS THRESHOLD`.
 
-An organisation as many have it: who is on call is asked first, then the managers. The people are
+An organisation as many have it, of twenty-two teams and many services: who is on call is asked
+first, then the managers. The people are
 webhooks of the provider at URL, each level has SECONDS to answer, and more than THRESHOLD new
 alerts of a service within a minute are a storm. Prints what the load generator needs, as JSON.
 """
@@ -22,11 +23,13 @@ from incidents.escalation import services as escalation  # noqa: E402
 from incidents.notifications import services as notifications  # noqa: E402
 from incidents.oncall import services as oncall  # noqa: E402
 
+TEAMS, SERVICES = 20, 1_500
+
 
 def build(
     wire: str, *, timeout: timedelta = timedelta(minutes=5), storm_threshold: int = 0
 ) -> dict[str, str]:
-    """Two teams, each with a service, a schedule, a policy and a source."""
+    """Two teams with a service of their name, TEAMS with SERVICES; each with all that it needs."""
     call_command("migrate", verbosity=0, interactive=False)
     # 0: every new alert is to be an incident of its own; storms are another matter.
     Organisation.objects.update_or_create(pk=1, defaults={"storm_threshold": storm_threshold})
@@ -35,6 +38,18 @@ def build(
     token, secret = core.issue_token(admin, name="bench", scope="manage")
     assert token
     keys = {name: team(name, wire, admin, timeout) for name in ["shop", "search"]}
+    for number in range(TEAMS):
+        team(f"team-{number}", wire, admin, timeout)
+    owners = list(Team.objects.filter(slug__startswith="team-").order_by("pk"))
+    Service.objects.bulk_create(
+        Service(
+            name=f"Service {number}",
+            slug=f"service-{number}",
+            team=owners[number % TEAMS],
+            criticality="critical",
+        )
+        for number in range(SERVICES)
+    )
     return {"source_key": keys["shop"], "other_key": keys["search"], "token": secret}
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -17,10 +18,15 @@ from tests.browser.server import House, shared_by_threads
 from tests.browser.watch import Watch
 from tests.browser.world import World, build
 from tests.chaos.servers import missing
+from tests.sizes import FULL
 
 WIDE = {"width": 1280, "height": 900}
 NARROW = {"width": 390, "height": 844}
-SIZES = [pytest.param(WIDE, id="wide"), pytest.param(NARROW, id="narrow")]
+# How one works with a page: on a phone, and in the full run at a desk too. What it looks like is
+# judged at both by test_pages.
+SIZES = [pytest.param(NARROW, id="narrow")]
+if FULL:
+    SIZES.append(pytest.param(WIDE, id="wide"))
 
 type Browse = Callable[..., Page]
 
@@ -73,9 +79,8 @@ def watch(house: House) -> Iterator[Watch]:
     assert watch.drain() == []
 
 
-@pytest.fixture
-def browse(browser: Browser, house: House, watch: Watch) -> Iterator[Browse]:
-    """`browse(bob)`: a browser of its own in which Bob is logged in; without a person nobody is."""
+@contextmanager
+def browsing(browser: Browser, house: House, watch: Watch) -> Iterator[Browse]:
     contexts = []
 
     def browse(user: User | None = None, size: dict[str, int] = WIDE, **options: Any) -> Page:
@@ -91,6 +96,43 @@ def browse(browser: Browser, house: House, watch: Watch) -> Iterator[Browse]:
     for context in contexts:
         context.close()
     house.rest()
+
+
+@pytest.fixture
+def browse(browser: Browser, house: House, watch: Watch) -> Iterator[Browse]:
+    """`browse(bob)`: a browser of its own in which Bob is logged in; without a person nobody is."""
+    with browsing(browser, house, watch) as browse:
+        yield browse
+
+
+class Gallery:
+    """For tests that only look: everybody's browser is opened once for all of a file."""
+
+    def __init__(self, browse: Browse, watch: Watch) -> None:
+        self.watch, self._browse = watch, browse
+        self._pages: dict[int | None, Page] = {}
+
+    def page(self, user: User | None) -> Page:
+        key = user.pk if user else None
+        if key not in self._pages:
+            self._pages[key] = self._browse(user)
+        return self._pages[key]
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, house: House, world: World) -> Iterator[Gallery]:
+    watch = Watch(house.url)
+    with browsing(browser, house, watch) as browse:
+        yield Gallery(browse, watch)
+
+
+@pytest.fixture
+def gallery(house: House, opened: Gallery) -> Iterator[Gallery]:
+    """At the end of each test nothing may have gone wrong."""
+    house.errors.clear()
+    yield opened
+    assert house.errors == []
+    assert opened.watch.drain() == []
 
 
 def session_of(user: User, url: str) -> Any:

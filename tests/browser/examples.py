@@ -7,6 +7,7 @@ from django.contrib.auth.tokens import default_token_generator
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from incidents.comms.models import PublicIncident
 from incidents.core.models import Incident, User
 from incidents.notifications.models import ContactMethod
 from incidents.notifications.transports.recorder import Recorder
@@ -27,6 +28,7 @@ def examples(world: World) -> dict[str, list[dict[str, Any]]]:
             {"reference": incident.reference, "verb": verb}
             for verb, incident in visits.verbs_of(Incident, world.bob).items()
         ],
+        "status-incident": [{"public_id": one.public_id} for one in PublicIncident.objects.all()],
         "on-call-take": [{"slug": schedule.slug} for schedule in schedules],
         "profile-token-revoke": [{"pk": world.token.pk}],
         "contacts-method": [{"pk": method.pk}, {"pk": waiting.pk}],

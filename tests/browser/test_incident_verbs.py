@@ -7,11 +7,13 @@ from playwright.sync_api import Page
 
 from incidents.core import services as core
 from incidents.core.adminsite import known_verbs
-from incidents.core.models import Incident
-from tests.browser.conftest import Browse
+from incidents.core.models import Incident, Service
+from tests.browser.conftest import NARROW, Browse, Gallery
 from tests.browser.payloads import FOUND, PAYLOADS, PRODUCT
 from tests.browser.walking import page_of, press, said
 from tests.browser.world import World
+from tests.core import runbook
+from tests.factories import ServiceFactory
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
@@ -66,6 +68,20 @@ def ticked(world: World) -> Incident:
     return incident
 
 
+def planned(world: World) -> Incident:
+    """Of a service whose runbook knows types and procedures."""
+    service = ServiceFactory(team=world.team)
+    runbook.publish(service)
+    return core.declare(title="It is odd", service=service, severity="SEV4")
+
+
+def to_be_told(world: World) -> Incident:
+    """Of which its runbook wants customers to hear."""
+    return core.declare(
+        title="It is down", service=Service.objects.get(name="Tills"), severity="SEV1"
+    )
+
+
 # --- What a person does on the page ---------------------------------------------------------------
 
 
@@ -96,9 +112,15 @@ def fill(page: Page, facts: dict[str, str]) -> None:
 
 
 def changes_severity(page: Page) -> None:
-    page.get_by_text("Severity: SEV3").click()
+    page.locator("summary", has_text="Severity: SEV3").click()
     fill(page, {"severity": "SEV2", "reason": TEXT})
     page.get_by_role("button", name="Change severity").click()
+
+
+def changes_type(page: Page) -> None:
+    page.get_by_role("link", name="Type: not known").click()
+    fill(page, {"incident_type": "Data loss"})
+    page.get_by_role("button", name="Change type").click()
 
 
 def gives_role(page: Page) -> None:
@@ -165,11 +187,27 @@ PRESSES = {
         asks("Attest its health", fact="error_rate", value="2", window="00:05:00"),
         "error_rate = 2",
     ),
+    "publish-update": (
+        held,
+        asks("Write an update", audience="Colleagues", known=TEXT),
+        "It is published.",
+    ),
+    "decline-customer-notice": (
+        to_be_told,
+        asks("Customers are not told", reason=TEXT),
+        "It is recorded why they are not told.",
+    ),
     "escalate": (fresh, asks("Escalate", reason=TEXT), SHOWN),
     "page": (fresh, asks("Page somebody", user="Bob", reason=TEXT), SHOWN),
     "reroute": (fresh, asks("Reroute", policy="Payments", reason=TEXT), SHOWN),
     "note": (fresh, writes_note, SHOWN),
     "change-severity": (fresh, changes_severity, "Severity is SEV2 now."),
+    "change-type": (planned, changes_type, "It is of the type “Data loss” now."),
+    "follow-procedure": (
+        planned,
+        opens("Procedure", "Choose", "Follow a procedure", procedure="Restart"),
+        "Its steps are on the page.",
+    ),
     "assign-role": (fresh, gives_role, "Bob is commander now."),
     "add-to-do": (fresh, opens("Checklist", "Add", "Add a to-do", text=TEXT), SHOWN),
     "tick": (listed, at_once("Done: Look at the graphs"), "Done: Look at the graphs"),
@@ -188,10 +226,10 @@ def test_every_verb_is_pressed(world: World) -> None:
 
 
 @pytest.mark.parametrize("verb", PRESSES)
-def test_a_verb_is_pressed_and_its_effect_seen(browse: Browse, world: World, verb: str) -> None:
+def test_a_verb_is_pressed_and_its_effect_seen(gallery: Gallery, world: World, verb: str) -> None:
     before, act, effect = PRESSES[verb]
     incident = before(world)
-    page = browse(world.alice)
+    page = gallery.page(world.alice)
     page.goto(page_of(incident))
 
     act(page)
@@ -199,3 +237,25 @@ def test_a_verb_is_pressed_and_its_effect_seen(browse: Browse, world: World, ver
     page.wait_for_url(f"**{page_of(incident)}**")
     said(page, effect)
     assert page.evaluate(FOUND, PRODUCT) == []
+
+
+def test_the_form_that_declares_offers_the_types_of_the_chosen_service(
+    browse: Browse, world: World
+) -> None:
+    page = browse(world.alice, NARROW)
+    page.goto("/i/declare/")
+    service, types = page.get_by_label("Service"), page.get_by_label("Type")
+
+    assert types.is_hidden()
+    service.select_option(label="Shop")
+    types.select_option(label="Data loss (P1)")
+    service.select_option(label="Checkout")
+    assert types.is_hidden()
+    service.select_option(label="Shop")
+    assert types.input_value() == ""
+    types.select_option(label="Data loss (P1)")
+    page.get_by_label("Title").fill(TEXT)
+    page.get_by_role("button", name="Declare").click()
+
+    page.wait_for_url("**/i/INC-**")
+    said(page, "Data loss")

@@ -68,7 +68,7 @@ def test_a_severity_changed_meanwhile_is_not_changed_back_by_an_old_page(
     alice, root = browse(world.alice), browse(world.root)
     for page in [alice, root]:
         page.goto(page_of(incident))
-        page.get_by_text("Severity: SEV2").click()
+        page.get_by_text("Severity: SEV2", exact=True).click()
         page.locator("[name=reason]:visible").fill("I know better")
 
     alice.locator("[name=severity]:visible").select_option("SEV1")

@@ -16,10 +16,11 @@ from playwright.sync_api import Error, Page, Response
 
 from incidents.core.adminsite import known_verbs, offered
 from incidents.core.models import User
+from tests.sizes import size
 
 ROWS_TRIED = 60
 # Pages that look different in every state.
-ROWS_SHOWN = {"incidents.incident": 7}
+ROWS_SHOWN = {"incidents.incident": size(7, 3)}
 
 # Named addresses that show no page of their own, each with the reason.
 NO_PAGE = {
@@ -27,6 +28,8 @@ NO_PAGE = {
     "logout": "takes POST only",
     "contacts-do": "takes POST only",
     "admin:login": "sends on to the login page",
+    "status-json": "is a document",
+    "status-feed": "is a document",
     "admin:logout": "takes POST only",
     "admin:autocomplete": "answers a script",
     "admin:search": "answers a script",
@@ -64,6 +67,7 @@ def open_at(page: Page, visit: Visit) -> Response | None:
     except Error as error:  # an answer without a body
         if "ERR_HTTP_RESPONSE_CODE_FAILURE" not in error.message:
             raise
+        page.wait_for_url(lambda url: url.startswith("chrome-error:"))  # before the next one
         assert page.request.get(visit.path).status == 405
         return None
     assert answer is not None
@@ -91,7 +95,8 @@ def of_model(model: type[Model], user: User) -> Iterator[Visit]:
     offers = verbs_of(model, user)
     missing = {verb.name for verb in known_verbs(options.label_lower)} - set(offers)
     assert not missing, f"tests/browser/world.py has no {options.label} for {', '.join(missing)}."
-    for verb, subject in offers.items():
+    # The pages of all verbs have one template; those of incidents are pressed one by one elsewhere.
+    for verb, subject in list(offers.items())[: size(len(offers), 1)]:
         yield Visit(f"{stem}_verb", reverse(f"{stem}_verb", args=[subject.pk, verb]))
 
 

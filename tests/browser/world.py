@@ -8,6 +8,7 @@ import pytest
 from incidents.alerts import services as alerts
 from incidents.alerts.models import Source
 from incidents.alerts.payload import parse
+from incidents.comms import services as comms
 from incidents.core import services as core
 from incidents.core.models import (
     ApiToken,
@@ -20,13 +21,17 @@ from incidents.core.models import (
     User,
 )
 from incidents.escalation import services as escalation
+from incidents.insights.models import AuditRun
 from incidents.notifications import engine as outbox
 from incidents.notifications import services as notifications
+from incidents.notifications.services import Address
 from incidents.notifications.transports.base import TransportError
 from incidents.notifications.transports.recorder import Recorder
 from incidents.oncall import services as oncall
+from incidents.runbooks import services as runbooks
 from incidents.timers import clock
 from incidents.timers import engine as timers
+from tests.core import runbook
 from tests.factories import MembershipFactory, ServiceFactory, TeamFactory, UserFactory
 
 NOBODY_READS = "answering machine"
@@ -73,13 +78,16 @@ def build() -> World:
     old = alerts.create_source(name="Nagios", team=team, actor=root)
     alerts.change_source(old, is_active=False, actor=root)
     _accounts(team, root, alice)
+    _audit()
     core.expect_signal(
         matchers={"service": "checkout", "dedup_key": "drill"},
         until=clock.now() + timedelta(hours=2),
         label_before_acknowledgement="[DRILL]",
         audience=[bob],
     )
+    _listeners(team, service, alice)
     incidents = _incidents(service, source, alice, bob)
+    _updates(incidents, bob)
     token, _ = core.issue_token(bob, name="laptop", scope="respond")
     LoginAttempt.objects.create(account="0" * 64, address="192.0.2.7", at=clock.now())
     SavedView.objects.create(
@@ -89,6 +97,36 @@ def build() -> World:
     return World(root, alice, bob, vera, team, service, source, token, incidents)
 
 
+def _listeners(team: Team, service: Service, alice: User) -> None:
+    """Who is told of the incidents of Payments, where it talks, and what the public sees."""
+    comms.create_stakeholders(
+        name="Support desk",
+        team=team,
+        people=[alice],
+        addresses=[Address("recorder", "desk")],
+        actor=alice,
+    )
+    comms.create_channel(
+        name="#incidents", team=team, kind="recorder", address="channel", actor=alice
+    )
+    comms.set_component(service=service, name="Payments in shops", actor=alice)
+
+
+def _updates(incidents: dict[str, Incident], bob: User) -> None:
+    for incident in incidents.values():
+        if incident.is_open and not incident.is_private:
+            for audience in ["internal", "external"]:
+                comms.publish_update(
+                    incident, actor=bob, audience=audience, known="We are looking into it."
+                )
+
+
+def _announced(team: Team) -> Service:
+    """A service whose runbook wants customers to be told of the worst."""
+    runbooks.apply(runbooks.load("tars"), actor=None)
+    return ServiceFactory(name="Tills", team=team, runbook="tars")
+
+
 MEMBERS = {"alice": "manager", "bob": "responder", "vera": "viewer"}
 
 
@@ -96,6 +134,29 @@ def _person(name: str, team: Team, role: str) -> User:
     person = UserFactory(username=name, timezone="Europe/Berlin")
     MembershipFactory(team=team, user=person, role=role)
     return person
+
+
+def _audit() -> None:
+    """One that found something, as `insights.look` keeps it."""
+    offences = [["incident:1", "INC-1 is open, and nobody will be asked."]]
+    found = {
+        **{"name": "I1", "title": "no incident is silent", "error": "", "count": 3},
+        **{
+            "sentence": "Somebody is asked.",
+            "advice": "Acknowledge it.",
+            "keys": ["I1 incident:1"],
+        },
+        "offences": offences,
+    }
+    now = clock.now()
+    AuditRun.objects.create(
+        slot=now.replace(second=0, microsecond=0),
+        at=now,
+        took_ms=40,
+        has_passed=False,
+        findings=[found],
+        looked_at={"open incidents": 3},
+    )
 
 
 def _accounts(team: Team, root: User, alice: User) -> None:
@@ -196,6 +257,10 @@ def _incidents(service: Service, source: Source, alice: User, bob: User) -> dict
     core.declare_once(
         key="k1", request={}, actor=alice, title="By a robot", service=service, severity="SEV4"
     )
+    shop = ServiceFactory(name="Shop", slug="shop", team=service.team)
+    runbook.publish(shop)
+    core.declare(title="Orders vanish", service=shop, incident_type="data-loss", actor=alice)
+    core.declare(title="Nobody can pay", service=_announced(service.team), severity="SEV1")
     return {
         "new": new,
         "taken": taken,

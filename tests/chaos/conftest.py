@@ -1,4 +1,4 @@
-"""Servers for all tests of a process, an installation for each; sizes by PROOF."""
+"""Servers for all tests of a process, an installation for each."""
 
 import os
 import random
@@ -8,13 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.installation import Installation, Site, installation, site
-
-FULL = os.environ.get("PROOF") == "full"
-
-
-def size(full: int, small: int) -> int:
-    """`full` in the full run (PROOF=full), else what fits into CI."""
-    return full if FULL else small
 
 
 @pytest.fixture(scope="session")

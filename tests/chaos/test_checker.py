@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.asking import all_called
 from tests.chaos.checker import check
 from tests.chaos.history import History
 from tests.chaos.servers import eventually
@@ -37,6 +38,19 @@ def test_it_finds_what_is_planted_and_nothing_else(house, tmp_path):
     house.tell(f"{again} epoch, delivery FROM chaos_witness WHERE what = 'claim' LIMIT 1")
     late = check(house.history.path, house.url).faults
     assert f"{reference}: a page was claimed after it was taken" in late
+
+
+def test_an_acknowledgement_whose_answer_was_cut_off_counts_if_it_came_through(house):
+    house.start_web()
+    reference = house.alert("disk-full", "calm-0").json()["incident"]
+    house.history.note("unanswered", incident=reference)
+    assert not all_called(house)
+    assert check(house.history.path, house.url).lost == 1
+
+    house.tell("UPDATE incidents_incident SET acknowledged_at = now()")
+
+    assert all_called(house)
+    assert check(house.history.path, house.url).faults == []
 
 
 def planted(folder: Path, what: str, **facts: object) -> Path:

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from tests.chaos.conftest import size
+from tests.chaos.asking import PATIENCE, beats
 from tests.chaos.servers import eventually, faketime
-from tests.chaos.test_nothing_lost import PATIENCE, beats
 from tests.proof.report import note
+from tests.sizes import size
 
 pytestmark = pytest.mark.chaos
 

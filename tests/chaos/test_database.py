@@ -5,14 +5,14 @@ import time
 import httpx
 import pytest
 
-from tests.chaos.conftest import size
+from tests.chaos.asking import PATIENCE, all_called, beats, signals, verdict_of
 from tests.chaos.crowd import copies
 from tests.chaos.installation import Installation
 from tests.chaos.nemesis import Monitors
 from tests.chaos.proxy import Proxy, proxy
 from tests.chaos.servers import eventually
-from tests.chaos.test_nothing_lost import PATIENCE, all_called, beats, signals, verdict_of
 from tests.proof.report import note
+from tests.sizes import size
 
 pytestmark = pytest.mark.chaos
 
@@ -97,6 +97,7 @@ IDLE_IN_TRANSACTION = (
 )
 
 
+@pytest.mark.full
 def test_connections_that_break_in_the_middle_lose_nothing(house, seed, rng):
     """Each connection to the database is reset after so many bytes, again and again."""
     count = size(300, 25)

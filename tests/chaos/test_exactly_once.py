@@ -6,11 +6,11 @@ import time
 import pytest
 
 from tests.chaos.checker import check, percentile
-from tests.chaos.conftest import size
 from tests.chaos.crowd import copies
 from tests.chaos.installation import Installation
 from tests.chaos.servers import eventually
 from tests.proof.report import note
+from tests.sizes import size
 
 pytestmark = pytest.mark.chaos
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pytest
 
 from tests.chaos.checker import percentile
-from tests.chaos.conftest import size
 from tests.chaos.installation import Installation, installation
 from tests.chaos.servers import Manner, Received, eventually, provider
 from tests.proof.report import note
+from tests.sizes import size
 
 pytestmark = pytest.mark.chaos
 

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from tests.chaos.conftest import size
 from tests.chaos.installation import Installation
 from tests.chaos.nemesis import Monitors, Nemesis
 from tests.chaos.servers import eventually
 from tests.proof.report import note
+from tests.sizes import size
 
 pytestmark = pytest.mark.chaos
 
@@ -29,7 +29,7 @@ def house(servers, tmp_path):
 
 
 def test_sqlite_takes_it_from_eight_threads_while_processes_are_killed(house, seed, rng):
-    count, kills = size(20_000, 500), size(50, 4)
+    count, kills = size(20_000, 300), size(50, 3)
     ledger = house.folder / "ledger.jsonl"
     command = [sys.executable, "-m", "tests.chaos.hammer"]
     command += [house.known["sources"]["quick-1"], str(count), str(ledger)]

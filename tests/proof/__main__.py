@@ -68,6 +68,8 @@ def _run(run: Run, log: Path) -> tuple[list[dict[str, Any]], bool]:
             env={
                 **inherited,
                 **run.environment,
+                # What a command calls "python" is this one.
+                "PATH": f"{Path(python()).parent}{os.pathsep}{os.environ['PATH']}",
                 "TOCSIN_PROOF": str(file),
                 # Histories and logs of processes stay beside the output.
                 "PYTEST_ADDOPTS": f"--basetemp={log.with_suffix('')}",

@@ -4,7 +4,14 @@ from collections import Counter, defaultdict
 
 from incidents.core.models import Incident, Kind, Status, TimelineEntry
 from incidents.escalation.models import Escalation, Page
-from incidents.escalation.services.steps import ACK_EXPIRY, LAST_RESORT, STEP, TICKET_DUE, TIMERS
+from incidents.escalation.services.steps import (
+    ACK_EXPIRY,
+    LAST_RESORT,
+    RULES,
+    STEP,
+    TICKET_DUE,
+    TIMERS,
+)
 from incidents.notifications.models import Delivery
 from incidents.timers.models import Timer
 from tests.simulation.faults import Faults
@@ -95,7 +102,7 @@ def taken_is_quiet(incident: Incident, present: Present) -> None:
 
 def closed_is_closed(incident: Incident, present: Present) -> None:
     kinds = {timer.kind for timer in present.timers[incident.pk]}
-    over = {*TIMERS, "core.target", "core.snooze_end"}
+    over = {*TIMERS, *RULES, "core.target", "core.snooze_end"}
     assert not kinds & over, f"{incident} is over, yet {kinds & over} is due"
     assert present.escalations[incident.pk].state == State.ENDED
 

@@ -22,12 +22,14 @@ from tests.simulation.world import (
     DUTY,
     MINUTE,
     POLICIES,
+    RULES,
     SERVICES,
     SEVERITIES,
     TEAMS,
     give_phone,
 )
 
+DOCUMENTS = {"rules": RULES, "none": {}, "broken": {"escalation": {"ladder": 7}}}
 policies, teams = st.sampled_from(POLICIES), st.sampled_from(TEAMS)
 minutes = st.sampled_from([1, 5, 10, 60])
 target = st.one_of(
@@ -128,8 +130,9 @@ class Organising(Base):
     @rule(
         responses=st.lists(st.sampled_from(["page", "ticket"]), min_size=4, max_size=4),
         window=st.none() | minutes,
+        document=st.sampled_from(["rules", "none", "broken"]),
     )
-    def publish_runbook(self, responses, window):
+    def publish_runbook(self, responses, window, document):
         rows = [
             {**facts, "response": response}
             for facts, response in zip(DEFAULT_POLICIES, responses, strict=True)
@@ -139,6 +142,7 @@ class Organising(Base):
             title="Default",
             policies=rows,
             reopen_window=window * MINUTE if window else None,
+            document=DOCUMENTS[document],
         )
 
     # --- People -----------------------------------------------------------------------------------

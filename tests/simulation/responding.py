@@ -11,7 +11,7 @@ from incidents.core import services as core
 from incidents.core.models import Incident
 from incidents.escalation import services as escalation
 from tests.simulation.base import Base, people, some
-from tests.simulation.world import POLICIES, SERVICES, SEVERITIES
+from tests.simulation.world import FACTS, POLICIES, SERVICES, SEVERITIES, TYPES
 
 MOST_INCIDENTS = 6
 services = st.sampled_from(SERVICES)
@@ -26,8 +26,9 @@ class Responding(Base):
         by=people,
         audience=st.none() | st.lists(people, max_size=2),
         last=st.none() | people,
+        kind=st.sampled_from(TYPES),
     )
-    def declare(self, service, severity, by, audience, last):
+    def declare(self, service, severity, by, audience, last, kind):
         if Incident.objects.count() >= MOST_INCIDENTS:
             return
         self.attempt(
@@ -35,6 +36,7 @@ class Responding(Base):
                 title="It is down",
                 service=self.world.service(service),
                 severity=severity,
+                incident_type=kind,
                 actor=self.person(by),
                 is_private=audience is not None,
                 audience=[self.person(name) for name in {by, *(audience or [])}]
@@ -76,6 +78,9 @@ class Responding(Base):
     def acknowledge(self, number, by):
         if incident := self.incident(number):
             self.attempt(lambda: core.acknowledge(incident, actor=self.person(by)))
+
+    # Without it nothing is ever given back, expires, or gets stuck.
+    acknowledge_as_well = acknowledge_too = acknowledge
 
     @rule(number=some, by=people)
     def unacknowledge(self, number, by):
@@ -144,6 +149,22 @@ class Responding(Base):
     def escalate(self, number, by):
         if incident := self.incident(number):
             self.attempt(lambda: escalation.escalate(incident, reason="Now", actor=self.person(by)))
+
+    @rule(
+        number=some,
+        by=people,
+        chosen=st.sampled_from([*({"fact": one} for one in FACTS), {"role": "director"}]),
+    )
+    def escalate_by_rule(self, number, by, chosen):
+        if incident := self.incident(number):
+            who = self.person(by)
+            self.attempt(lambda: escalation.escalate(incident, reason="So", actor=who, **chosen))
+
+    @rule(number=some, by=people, back=st.booleans())
+    def it_works_again_or_not(self, number, by, back):
+        if incident := self.incident(number):
+            verb, who = core.mark_recovered if back else core.relapse, self.person(by)
+            self.attempt(lambda: verb(incident, actor=who))
 
     @rule(number=some, by=people, whom=people)
     def page_person(self, number, by, whom):

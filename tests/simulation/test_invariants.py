@@ -135,7 +135,7 @@ def test_a_message_that_leaves_twice_without_a_death_is_found(incident, faults):
 
 
 def test_a_page_that_must_not_leave_is_found_on_the_wire(incident, faults):
-    delivery = Delivery.objects.select_related("incident", "recipient").get()
+    delivery = Delivery.objects.pages().select_related("incident", "recipient").first()
     until = incident.declared_at + timedelta(minutes=1)
     Delivery.objects.update(state=Delivery.State.SENDING, lease_until=until)
     delivery.refresh_from_db()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from incidents.alerts import services as alerts
 from incidents.alerts.models import Source
@@ -24,6 +25,50 @@ SERVICES = ["checkout", "finder"]
 POLICIES = ["payments", "search", "everything"]
 SEVERITIES = list(Severity.values)
 DUTY = "duty"
+TYPES = ["", "slow"]
+FACTS = ["database", "unclear", "security"]
+
+
+def _trigger(name: str, **facts: Any) -> dict[str, Any]:
+    return {"id": name, "title": f"Because of {name}", "to": {"role": "director"}, **facts}
+
+
+# What a runbook may escalate by itself, all at once; nobody is director, or it is somebody.
+RULES: dict[str, Any] = {
+    "types": {
+        "slow": {"title": "Slow", "definition": "S", "severity": "SEV2", "page_after": "2 min"}
+    },
+    "severities": {"SEV1": {"name": "1", "definition": "D", "detector_commands": True}},
+    "escalation": {
+        "roles": {
+            "director": {"title": "Director", "fallback": ["manager"]},
+            "cto": {"title": "C"},
+        },
+        "remind_roles": "10 min",
+        "at_declaration": [
+            {"severities": ["SEV1"], "page": ["on_call", "manager", "cto"], "tell": ["team"]},
+            {"severities": ["SEV2"], "page": ["director"]},
+        ],
+        "triggers": [
+            _trigger("nobody", after="5 min", until="acknowledged", to={"level": "next"}),
+            _trigger("stuck", after="15 min", until="identified", to={"level": "next"})
+            | {"from": "acknowledged"},
+            _trigger("long", after="30 min", until="recovered"),
+            _trigger("told", after="10 min", action="tell"),
+            _trigger("cto", fact="unclear", to={"role": "cto"}),
+            _trigger("database", fact="database"),
+            {
+                "id": "worse",
+                "title": "For an hour",
+                "severities": ["SEV3", "SEV2"],
+                "after": "1 h",
+                "until": "recovered",
+                "action": "change_severity",
+                "severity": "SEV1",
+            },
+        ],
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +117,11 @@ def build() -> World:
     _write_policies(teams, people)
     notifications.add_last_resort(name="Duty phone", kind="recorder", address=DUTY, actor=None)
     core.publish_revision(
-        slug="default", title="Default", policies=DEFAULT_POLICIES, reopen_window=30 * MINUTE
+        slug="default",
+        title="Default",
+        policies=DEFAULT_POLICIES,
+        reopen_window=30 * MINUTE,
+        document=RULES,
     )
     source = alerts.create_source(name="Monitor", service=None, actor=None)
     return World(source.pk)

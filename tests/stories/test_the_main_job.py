@@ -133,8 +133,10 @@ def test_an_acknowledgement_without_a_sign_of_work_expires_and_pages_again(
     clock.forward(minutes=29)
     settle()
     say(reference, "note", text="Looking at it")
+    phone("bob").expects("Update due")
     clock.forward(minutes=29)
     settle()
+    phone("bob").expects("Update due")
     phone("bob").is_silent()
 
     clock.forward(minutes=1)
