@@ -54,7 +54,7 @@ def _claim(
 
     1. Candidates: the oldest that are due, and what may go in one message with them; with no room
        at all, only those to be given up.
-    2. Their incidents and people are locked, and what is locked elsewhere is passed over, not
+    2. Their people and incidents are locked, and what is locked elsewhere is passed over, not
        waited for: an acknowledgement either sees the claim, or is seen by it; and of two claims for
        one person, the later one sees what the other sends.
     3. The deliveries are locked and judged; the lease is committed with the raised counts.
@@ -68,32 +68,39 @@ def _claim(
         found += folding.companions(found, now)
     with transaction.atomic():
         now = clock.now()
-        wanted = {one.incident_id for one in found if one.incident_id is not None}
-        free, locked = _lock(found, wanted, now)
+        free, locked, busy = _lock(found, now)
         parcels = _judge(locked, free, now, no_room=not room)
         arranged = folding.arrange(parcels, free, now) if room else parcels
         held = leases.write(arranged, now)
     failpoints.reach("send.after_claim")
-    return held, len(parcels), wanted - set(free)
+    return held, len(parcels), busy
 
 
 def _lock(
-    found: Sequence[folding.Candidate], wanted: Collection[int], now: datetime
-) -> tuple[dict[int, Incident], list[Delivery]]:
-    """Those incidents, and of the deliveries, that nobody else holds; oldest first."""
+    found: Sequence[folding.Candidate], now: datetime
+) -> tuple[dict[int, Incident], list[Delivery], set[int]]:
+    """Those incidents, and of the deliveries, that nobody else holds, oldest first; and the
+    incidents that somebody holds.
+
+    People come first: of two claims for one person, one has all of it and the other nothing, and
+    not each a half that it can do nothing with.
+    """
+    folded = [one for one in found if one.may_fold and settings.PAGE_INTERVAL]
+    told = {one.recipient_id for one in folded if one.recipient_id is not None}
+    people = User.objects.select_for_update(no_key=True, skip_locked=True).order_by("pk")
+    there = set(people.filter(pk__in=told).values_list("pk", flat=True)) if told else set()
+    passed_over = told - there
+    ours = [one for one in found if not one.may_fold or one.recipient_id not in passed_over]
+    wanted = {one.incident_id for one in ours if one.incident_id is not None}
     incidents = Incident.objects.select_for_update(no_key=True, skip_locked=True)
     incidents = incidents.only("reference", "status", "severity", "service", "paging_epoch")
     free = {i.pk: i for i in incidents.filter(pk__in=wanted).order_by("pk")} if wanted else {}
-    told = {one.recipient_id or 0 for one in found if one.may_fold and settings.PAGE_INTERVAL}
-    people = User.objects.select_for_update(no_key=True, skip_locked=True).order_by("pk")
-    there = set(people.filter(pk__in=told).values_list("pk", flat=True)) if told else set()
     rows = Delivery.objects.takeable(now).filter(
-        Q(incident=None) | Q(incident__in=free), pk__in=[one.pk for one in found]
+        Q(incident=None) | Q(incident__in=free), pk__in=[one.pk for one in ours]
     )
-    if told != there:
-        rows = rows.exclude(may_fold=True, recipient__in=told - there)
     rows = rows.select_related("recipient", "contact_method").order_by("due_at")
-    return free, list(rows.select_for_update(no_key=True, skip_locked=True, of=("self",)))
+    locked = list(rows.select_for_update(no_key=True, skip_locked=True, of=("self",)))
+    return free, locked, {one.incident_id or 0 for one in found} - {0} - set(free)
 
 
 def _judge(
