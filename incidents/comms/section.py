@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Annotated, Literal, Self
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -15,6 +14,7 @@ from incidents.core.documents import (
     Severities,
     Slug,
     Text,
+    Zone,
     section_of,
     wrong,
 )
@@ -23,12 +23,6 @@ from incidents.core.models import RunbookRevision
 KEY = "communication"
 
 AudienceName = Literal["internal", "external"]
-
-
-def _zone(name: str) -> str:
-    if name not in available_timezones():
-        raise wrong(f'"{name}" is no time zone; write e.g. Europe/Berlin.')
-    return name
 
 
 def _inside(text: str) -> str:
@@ -45,7 +39,6 @@ def _judge(text: str, *, outside: bool) -> str:
     return text
 
 
-Zone = Annotated[str, AfterValidator(_zone)]
 InsideLine = Annotated[Line, AfterValidator(_inside)]
 InsideText = Annotated[Text, AfterValidator(_inside)]
 OutsideLine = Annotated[Line, AfterValidator(_outside)]

@@ -4,15 +4,21 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import holidays
 
 logger = logging.getLogger(__name__)
 
 LONGEST_SEARCH = 3_650  # days; a calendar without any working day must not search for ever
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Every time zone of this machine; to ask for them opens six hundred files."""
+    return frozenset(available_timezones())
 
 
 @dataclass(frozen=True)

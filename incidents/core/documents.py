@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -26,6 +27,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from incidents.core.calendar import zone_names
 from incidents.core.models import RunbookRevision
 
 logger = logging.getLogger(__name__)
@@ -106,6 +108,12 @@ def _parse_percent(value: Any) -> Any:
     return number
 
 
+def _zone(value: str) -> str:
+    if value not in zone_names():
+        raise wrong(f"{said(value)} is no time zone; write one like Europe/Berlin.")
+    return value
+
+
 SeverityName = Literal["SEV1", "SEV2", "SEV3", "SEV4"]
 Severities = list[SeverityName]
 # More than no time: a target, a cadence, a delay.
@@ -131,6 +139,7 @@ Percent = Annotated[
 # Names by which one part of a document refers to another, and to people's functions.
 NAME = r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$"
 ONE_LINE = r"^[^\r\n]+$"
+Zone = Annotated[str, AfterValidator(_zone)]
 Slug = Annotated[str, Field(pattern=NAME, max_length=64)]
 Text = Annotated[str, Field(min_length=1, max_length=4_000)]
 Line = Annotated[str, Field(pattern=ONE_LINE, max_length=300)]

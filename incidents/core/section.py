@@ -5,7 +5,6 @@ Only the shape; durations are what `documents` makes of them. `of` gives what a 
 
 from datetime import time
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -18,6 +17,7 @@ from incidents.core.documents import (
     SeverityName,
     Slug,
     Text,
+    Zone,
     said,
     section_of,
     wrong,
@@ -312,13 +312,6 @@ def _clock_time(value: str) -> str:
     return value
 
 
-def _zone(value: str) -> str:
-    if value not in available_timezones():
-        raise wrong(f"{said(value)} is no time zone; write one like Europe/Berlin.")
-    return value
-
-
-Zone = Annotated[str, AfterValidator(_zone)]
 ClockTime = Annotated[str, AfterValidator(_clock_time)]
 DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 

@@ -1,23 +1,24 @@
 import hashlib
 from datetime import datetime
 from functools import cached_property
-from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
+from incidents.core.calendar import zone_names
+
 
 def known_zone(name: str) -> None:
     """Validator: an IANA time zone such as Europe/Berlin."""
-    if name not in available_timezones():
+    if name not in zone_names():
         raise ValidationError(f"{name!r} is not a time zone; write one like Europe/Berlin.")
 
 
 def zone_choices() -> list[tuple[str, str]]:
     """Every zone, to choose from."""
-    return [(name, name.replace("_", " ")) for name in sorted(available_timezones())]
+    return [(name, name.replace("_", " ")) for name in sorted(zone_names())]
 
 
 class Role(models.TextChoices):

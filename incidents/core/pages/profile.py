@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import messages
@@ -15,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from incidents.core import panels
 from incidents.core import services as core
 from incidents.core.access import Rule, role_allows
-from incidents.core.models import ApiToken, User
+from incidents.core.models import ApiToken, User, zone_choices
 from incidents.core.services.profile import change_profile
 from incidents.timers import clock
 
@@ -37,7 +36,7 @@ class ProfileForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         zones: Any = self.fields["timezone"]
-        zones.choices = [(name, name.replace("_", " ")) for name in sorted(available_timezones())]
+        zones.choices = zone_choices()
 
 
 class TokenForm(forms.Form):
