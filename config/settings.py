@@ -77,6 +77,7 @@ INSTALLED_APPS = [
     "incidents.insights",
     "incidents.runbooks",
     "incidents.alerts",
+    "incidents.reviews",  # before comms: who is told that it is over is told when it is reviewed
     "incidents.comms",
     "incidents.escalation",
     "incidents.notifications",
@@ -265,6 +266,7 @@ SPECTACULAR_SETTINGS = {
         "Audience": "incidents.comms.models.Audience",
         "Occasion": "incidents.comms.models.Occasion",
         "CustomerNoticeState": "incidents.comms.models.CustomerNotice.State",
+        "ReviewState": "incidents.reviews.models.ReviewState",
         "EscalationState": "incidents.escalation.models.Escalation.State",
         "TimerState": "incidents.timers.models.Timer.State",
         "DeliveryState": "incidents.notifications.models.Delivery.State",

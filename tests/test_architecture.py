@@ -22,6 +22,7 @@ ROOMS = [
     "notifications",
     "escalation",
     "comms",
+    "reviews",
     "alerts",
     "runbooks",
     "insights",

@@ -11,6 +11,7 @@ from incidents.comms.section import Communication
 from incidents.core.documents import Line, Slug, complaints, wrong
 from incidents.core.section import CoreSection
 from incidents.escalation.section import EscalationSection
+from incidents.reviews.section import Reviews
 from incidents.runbooks import references
 from incidents.runbooks.shapes import (
     Contact,
@@ -21,7 +22,6 @@ from incidents.runbooks.shapes import (
     Link,
     Origin,
     ReviewCycle,
-    Reviews,
     Slo,
 )
 

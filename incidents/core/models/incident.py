@@ -117,6 +117,12 @@ class Incident(FSMModelMixin, models.Model):
     mitigating_at = models.DateTimeField(null=True, blank=True)
     recovered_at = models.DateTimeField(null=True, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
+    review_due_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When it is talked about afterwards: the meeting, or until when that is to be.",
+    )
 
     suspected_cause = models.TextField(blank=True)
     mitigation = models.TextField(blank=True)

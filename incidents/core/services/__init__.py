@@ -34,7 +34,13 @@ from incidents.core.services.declaring import (
     reserve_reference,
     withdraw_expectation,
 )
-from incidents.core.services.facts import attest, correct_milestone, note, record_impact
+from incidents.core.services.facts import (
+    attest,
+    correct_milestone,
+    note,
+    record_impact,
+    set_review_due,
+)
 from incidents.core.services.idempotency import declare_once
 from incidents.core.services.importing import export_incident, import_incident
 from incidents.core.services.judging import observed_until, unmet_of
@@ -141,6 +147,7 @@ __all__ = [
     "save_view",
     "send_link",
     "set_access",
+    "set_review_due",
     "snooze",
     "start_mitigating",
     "tell_overdue",

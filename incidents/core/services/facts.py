@@ -95,6 +95,16 @@ def _check_impact(
         raise DomainError(f"{data_loss!r} is unknown; use one of {allowed}.", field="data_loss")
 
 
+def set_review_due(incident: Incident, at: datetime | None) -> None:
+    """When it is reviewed, or is to be by then (None: not at all). The incident must be locked.
+
+    Stored here for those who tell people of it and do not know reviews.
+    """
+    if incident.review_due_at != at:
+        incident.review_due_at = at
+        incident.save(update_fields=["review_due_at"])
+
+
 @transaction.atomic
 def attest(
     incident: Incident,

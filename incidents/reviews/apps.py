@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class ReviewsConfig(AppConfig):
+    """What an incident taught: the meeting, the document, and what was decided, until it is done.
+
+    Knows incidents, who took part and what their runbooks ask for afterwards. Nothing stops when
+    an incident is closed: what is due here is a timer like any other, and escalates to managers.
+    """
+
+    name = "incidents.reviews"
+    label = "reviews"
+    verbose_name = "Reviews"

@@ -1,0 +1,1 @@
+"""What happens by itself to reviews. The engine has locked the review."""

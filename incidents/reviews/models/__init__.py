@@ -1,0 +1,10 @@
+from incidents.reviews.models.review import (
+    Attendee,
+    FollowUp,
+    FollowUpStep,
+    Review,
+    ReviewState,
+    Why,
+)
+
+__all__ = ["Attendee", "FollowUp", "FollowUpStep", "Review", "ReviewState", "Why"]

@@ -1,0 +1,1 @@
+"""How reviews follow what happens to their incidents. Only writes rows."""

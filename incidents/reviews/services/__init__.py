@@ -1,0 +1,1 @@
+"""The verbs of this room. The only place that other rooms call."""
