@@ -192,7 +192,7 @@ BROKEN = {
     "an audience on Mars": (
         "  templates:",
         "  zones: {internal: Mars}\n  templates:",
-        'communication.zones.internal: "Mars" is no time zone; write e.g. Europe/Berlin.',
+        'communication.zones.internal: "Mars" is no time zone; write one like Europe/Berlin.',
     ),
     "a cadence of a type that is not there": (
         "  templates:",
