@@ -11,3 +11,8 @@ class ReviewsConfig(AppConfig):
     name = "incidents.reviews"
     label = "reviews"
     verbose_name = "Reviews"
+
+    def ready(self) -> None:
+        from incidents.reviews import following
+
+        following.connect()

@@ -81,6 +81,21 @@ class Why(Section):
     answer: Line
 
 
+class DueAfter(Section):
+    """How long an action item of each priority may take."""
+
+    high: Duration | None = None
+    medium: Duration | None = None
+    low: Duration | None = None
+
+
+class ActionItems(Section):
+    """What is agreed: by when it is done, and how long it is watched whether it holds."""
+
+    due: DueAfter = DueAfter()
+    watch: Duration | None = None
+
+
 class Reviews(Section):
     """How a team learns from an incident."""
 
@@ -94,6 +109,7 @@ class Reviews(Section):
     whys: list[Why] = []
     follow_ups: list[FollowUp] = []
     action_review: Duration | None = None
+    action_items: ActionItems = ActionItems()
     sharing: list[Line] = []
 
     def rule_for(self, severity: str) -> ReviewRule | None:

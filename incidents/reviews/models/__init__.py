@@ -1,3 +1,13 @@
+from incidents.reviews.models.actions import (
+    FINISHED,
+    PENDING,
+    ActionItem,
+    ItemEntry,
+    ItemState,
+    RunbookProposal,
+    Suspicion,
+    Telling,
+)
 from incidents.reviews.models.review import (
     Attendee,
     FollowUp,
@@ -7,4 +17,19 @@ from incidents.reviews.models.review import (
     Why,
 )
 
-__all__ = ["Attendee", "FollowUp", "FollowUpStep", "Review", "ReviewState", "Why"]
+__all__ = [
+    "FINISHED",
+    "PENDING",
+    "ActionItem",
+    "Attendee",
+    "FollowUp",
+    "FollowUpStep",
+    "ItemEntry",
+    "ItemState",
+    "Review",
+    "ReviewState",
+    "RunbookProposal",
+    "Suspicion",
+    "Telling",
+    "Why",
+]

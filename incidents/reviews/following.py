@@ -1,0 +1,47 @@
+"""How action items follow what happens to incidents and people. Only writes rows."""
+
+from typing import Any
+
+from incidents.core.models import Incident, Kind, TimelineEntry, User
+from incidents.core.signals import entry_recorded, person_deactivated
+from incidents.reviews.services import actions, effect, proposals, working
+from incidents.timers import clock, engine
+
+
+def connect() -> None:
+    """Called once, when the house is put together."""
+    engine.register(
+        working.DAY,
+        model="incidents.Team",
+        handle=working.do_day,
+        label="the day's work with action items",
+    )
+    happened = {Kind.IDENTIFIED, Kind.TYPE_CHANGED, Kind.RESOLVED}
+    entry_recorded.connect(ask_whether_it_worked, kinds=happened, when=_is_real)
+    entry_recorded.connect(hold_against_nothing, kinds={Kind.DISMISSED, Kind.MERGED})
+    entry_recorded.connect(take_in_items, kinds={Kind.IMPORTED})
+    person_deactivated.connect(hand_over, dispatch_uid="reviews.hand_over")
+
+
+def ask_whether_it_worked(entry: TimelineEntry, incident: Incident) -> None:
+    """What an incident is shows by then; at its declaration nobody may have looked."""
+    effect.consider(incident, now=entry.at)
+
+
+def hold_against_nothing(entry: TimelineEntry, incident: Incident) -> None:
+    """A false alarm, or a duplicate. A merge is recorded on the one that goes on, too."""
+    if not incident.is_open:
+        effect.withdraw(incident, now=entry.at)
+
+
+def take_in_items(entry: TimelineEntry, incident: Incident) -> None:
+    proposals.import_with(incident, entry.data.get("document", ""))
+
+
+def hand_over(*, user: User, actor: User | None, **_: Any) -> None:
+    """Nothing of theirs waits for somebody who is gone."""
+    actions.hand_over(user, actor=actor, now=clock.now())
+
+
+def _is_real(incident: Incident) -> bool:
+    return not incident.is_drill
