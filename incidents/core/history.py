@@ -1,4 +1,4 @@
-"""The timeline is append-only by triggers in the database itself, not by good manners.
+"""History is append-only by triggers in the database itself, not by good manners.
 
 The guards are put up again after every migrate, because a table that SQLite rebuilds loses its
 triggers. One switch opens history, for retention and for tests that empty their tables.
@@ -13,13 +13,20 @@ from django.db.backends.signals import connection_created
 
 TABLES = ["incidents_timelineentry"]
 
+
+def keep(table: str) -> None:
+    """Have a table of another room guarded as well. Called in its `ready()`, before any migrate."""
+    if table not in TABLES:
+        TABLES.append(table)
+
+
 POSTGRES_FUNCTION = """
 CREATE OR REPLACE FUNCTION tocsin_keep_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF current_setting('tocsin.history_open', true) = 'on' THEN
     IF TG_OP = 'UPDATE' THEN RETURN NEW; ELSE RETURN OLD; END IF;
   END IF;
-  RAISE EXCEPTION 'the timeline is append-only: % of % refused', TG_OP, TG_TABLE_NAME;
+  RAISE EXCEPTION 'history is append-only: % of % refused', TG_OP, TG_TABLE_NAME;
 END $$;
 """
 _POSTGRES_TABLE = """
@@ -33,7 +40,7 @@ CREATE TRIGGER {table}_keep_all BEFORE TRUNCATE ON {table}
 _SQLITE_TABLE = """
 CREATE TRIGGER IF NOT EXISTS {table}_keep_{event} BEFORE {event} ON {table}
   WHEN NOT tocsin_history_open()
-  BEGIN SELECT RAISE(ABORT, 'the timeline is append-only: {event} of {table} refused'); END
+  BEGIN SELECT RAISE(ABORT, 'history is append-only: {event} of {table} refused'); END
 """
 
 _open_in_sqlite: set[str] = set()

@@ -13,6 +13,8 @@ class ReviewsConfig(AppConfig):
     verbose_name = "Reviews"
 
     def ready(self) -> None:
+        from incidents.core import history
         from incidents.reviews import following
 
+        history.keep("reviews_revision")
         following.connect()

@@ -8,6 +8,7 @@ from incidents.reviews.models.actions import (
     Suspicion,
     Telling,
 )
+from incidents.reviews.models.document import Mark, Revision, Section
 from incidents.reviews.models.review import (
     Attendee,
     FollowUp,
@@ -26,9 +27,12 @@ __all__ = [
     "FollowUpStep",
     "ItemEntry",
     "ItemState",
+    "Mark",
     "Review",
     "ReviewState",
+    "Revision",
     "RunbookProposal",
+    "Section",
     "Suspicion",
     "Telling",
     "Why",

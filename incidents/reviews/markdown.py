@@ -1,0 +1,125 @@
+"""Markdown that people write: shown as HTML that cannot run, and put into documents as text.
+
+CommonMark with tables and strikethrough. HTML in it is shown as it was typed; pictures are links,
+as a picture would tell a stranger's server who reads; only http, https and mailto lead anywhere.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+import nh3
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+LONGEST = 10_000  # what takes longest to read grows with the square of its length
+TAGS = {
+    *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "code"),
+    *("em", "strong", "s", "a", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"),
+}
+SCHEMES = {"http", "https", "mailto"}
+_LEADS = re.compile(r"(?:https?://|mailto:)[^\s\\]", re.IGNORECASE)
+
+
+def render(text: str, *, level: int = 3) -> SafeString:
+    """As HTML. Its headings begin at `level`: they stand below those of the page."""
+    parser = _parser()
+    tokens = parser.parse(text[:LONGEST])
+    _lower(tokens, level - 1)
+    html = parser.renderer.render(tokens, parser.options, {})
+    return mark_safe(clean(html))  # noqa: S308
+
+
+def clean(html: str) -> str:
+    """Nothing but `TAGS` and safe links, whatever `html` is: the second of two locks."""
+    return nh3.clean(
+        html,
+        tags=TAGS,
+        attributes={"a": {"href", "title"}, "ol": {"start"}},
+        url_schemes=SCHEMES,
+        link_rel="noopener noreferrer nofollow",
+    )
+
+
+@cache
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark", {"html": False})
+    parser.enable(["table", "strikethrough"]).disable("image")
+    parser.validateLink = _is_safe  # type: ignore[method-assign, assignment]
+    return parser
+
+
+def _is_safe(address: str) -> bool:
+    """Whether it becomes a link; others stay the text that they are."""
+    return _LEADS.match(address.strip()) is not None
+
+
+def _lower(tokens: Sequence[Token], by: int) -> None:
+    for token in tokens:
+        if token.type in {"heading_open", "heading_close"}:
+            token.tag = f"h{min(int(token.tag[1]) + by, 6)}"
+
+
+# --- In documents ---------------------------------------------------------------------------------
+
+_SIGNS = re.compile(r"([\\`*_\[\]<>|~&#])")
+_AT_THE_START = re.compile(r"^(\s*)([-+=]|\d+[.)])", re.MULTILINE)
+
+
+def escape(text: str) -> str:
+    """Plain text as Markdown that reads the same: on one line, nothing in it is a sign."""
+    line = " ".join(text.split())
+    return _AT_THE_START.sub(_escape_start, _SIGNS.sub(r"\\\1", line))
+
+
+def _escape_start(match: re.Match[str]) -> str:
+    space, sign = match.groups()
+    return f"{space}{sign[:-1]}\\{sign[-1]}"
+
+
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
+_CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+_RULED = re.compile(r"^ {0,3}(=+|-+)\s*$")
+_HEADING = re.compile(r"^( {0,3})(#{1,6})(?=\s|$)")
+_LINK = re.compile(r"\]\(|\]:")
+_TAG = re.compile(r"<(?!https?://[^\s<>\"']+>)")
+
+
+def tame(text: str, *, level: int = 3) -> str:
+    """People's Markdown for a document that others will render, with whatever they have.
+
+    Headings begin at `level`; what would be HTML or a link that runs is text. Code stays as it is.
+    """
+    lines, fence = list[str](), ""
+    for line in text[:LONGEST].replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        found = _FENCE.match(line)
+        if fence:
+            lines.append(line)
+            if found and found[1].startswith(fence) and not found[2].strip():
+                fence = ""
+        elif found and not ("`" in found[1] and "`" in found[2]):
+            fence = found[1]
+            lines.append(line.replace("<", "").replace("&", "").replace('"', ""))
+        elif lines and lines[-1].strip() and _RULED.match(line):
+            lines.append("")  # an underlined heading would stand above the document's own
+        else:
+            lines.append(_tame_line(line, level))
+    return "\n".join([*lines, fence] if fence else lines).strip()
+
+
+def _tame_line(line: str, level: int) -> str:
+    line = _HEADING.sub(lambda m: m[1] + "#" * min(len(m[2]) + level - 1, 6), line)
+    parts, end = [], 0
+    for code in _CODE.finditer(line):
+        parts += [_tame_words(line[end : code.start()]), code[0]]
+        end = code.end()
+    return "".join([*parts, _tame_words(line[end:])])
+
+
+def _tame_words(words: str) -> str:
+    def address(match: re.Match[str]) -> str:
+        rest = words[match.end() :].lstrip(" <")
+        return match[0] if _LEADS.match(rest) else "\\" + match[0]
+
+    return _TAG.sub("&lt;", _LINK.sub(address, words))
