@@ -14,7 +14,7 @@ from django.db.backends.signals import connection_created
 TABLES = ["incidents_timelineentry"]
 
 
-def keep(table: str) -> None:
+def keep_history(table: str) -> None:
     """Have a table of another room guarded as well. Called in its `ready()`, before any migrate."""
     if table not in TABLES:
         TABLES.append(table)

@@ -13,8 +13,8 @@ class ReviewsConfig(AppConfig):
     verbose_name = "Reviews"
 
     def ready(self) -> None:
-        from incidents.core import history
+        from incidents.core import services as core
         from incidents.reviews import following
 
-        history.keep("reviews_revision")
+        core.keep_history("reviews_revision")
         following.connect()

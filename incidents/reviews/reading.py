@@ -68,9 +68,21 @@ def document_of(review: Review) -> dict[str, Any]:
 
 
 def has_changed(review: Review) -> bool:
-    """Whether the document differs from what was published last; without one it does."""
+    """Whether it tells something else than what was published last; without that it does.
+
+    How far action items and steps have come since is not a correction.
+    """
     last = review.revisions.order_by("-number").first()
-    return last is None or last.document != document_of(review)
+    return last is None or _told(last.document) != _told(document_of(review))
+
+
+def _told(document: dict[str, Any]) -> dict[str, Any]:
+    progress = {"state", "evidence"}
+    items = [
+        {name: value for name, value in item.items() if name not in progress}
+        for item in document["action_items"]
+    ]
+    return document | {"action_items": items, "follow_up": []}
 
 
 # --- Of the incident ------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The verbs of this room. The only place that writes; the only place that other rooms call."""
 
-from incidents.core.history import missing_guards
+from incidents.core.history import keep_history, missing_guards
 from incidents.core.services.accounts import (
     LINK_LIVES,
     accept_link,
@@ -120,6 +120,7 @@ __all__ = [
     "invite_person",
     "issue_token",
     "keep_canary",
+    "keep_history",
     "lock",
     "mark_recovered",
     "may_invite_again",

@@ -28,6 +28,7 @@ ESCALATIONS = {
     Kind.ACKNOWLEDGEMENT_EXPIRED,
 }
 MOST_ASKED = 60
+AFTERWARDS = ("review_", "action_")  # kinds of entries that are no part of the response
 _UPDATE = re.compile(r"^\w+ update \d+: ")
 _LATE = " It came later than promised."
 
@@ -189,7 +190,7 @@ def _people(facts: Facts) -> list[Json]:
     for held in facts.roles:
         did[held.who].append(held.role)
     for entry in facts.entries:
-        if entry.by:
+        if entry.by and not entry.kind.startswith(AFTERWARDS):
             did[entry.by].append(_DEEDS.get(Kind(entry.kind), "Responder"))
     for asked in facts.asked:
         did[asked.who].append("Paged")
