@@ -65,35 +65,32 @@ def address(model, page, *args):
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
 
 
-@pytest.mark.parametrize("model", EVERY_MODEL)
-def test_every_list_opens_for_whom_it_is(browsers, model):
-    url = address(model, "changelist")
+def test_every_list_opens_for_whom_it_is(browsers, subtests):
+    for model in EVERY_MODEL:
+        url = address(model, "changelist")
+        others = 403 if model._meta.label in FOR_ADMINISTRATORS else 200
+        with subtests.test(model._meta.label):
+            answers = {name: browser.get(url).status_code for name, browser in browsers.items()}
+            assert answers == {
+                "administrator": 200,
+                "manager": others,
+                "foreign": others,
+                "guest": others,
+                "responder": 302,
+                "viewer": 302,
+            }
 
-    answers = {name: browser.get(url).status_code for name, browser in browsers.items()}
 
-    others = 403 if model._meta.label in FOR_ADMINISTRATORS else 200
-    assert answers == {
-        "administrator": 200,
-        "manager": others,
-        "foreign": others,
-        "guest": others,
-        "responder": 302,
-        "viewer": 302,
-    }
-
-
-@pytest.mark.parametrize("model", EVERY_MODEL)
-def test_adding_is_for_whom_it_is(browsers, model):
-    label = model._meta.label
-    url = address(model, "add")
-
-    may = {name for name, browser in browsers.items() if browser.get(url).status_code == 200}
-
-    wanted = set()
-    wanted |= {"administrator"} if label in ADDED_BY_ADMINISTRATORS else set()
-    wanted |= {"manager", "foreign"} if label in ADDED_BY_MANAGERS else set()
-    wanted |= {"guest"} if label in ADDED_BY_ANYBODY_IN_THE_ADMIN else set()
-    assert may == wanted
+def test_adding_is_for_whom_it_is(browsers, subtests):
+    for model in EVERY_MODEL:
+        label, url = model._meta.label, address(model, "add")
+        wanted = set()
+        wanted |= {"administrator"} if label in ADDED_BY_ADMINISTRATORS else set()
+        wanted |= {"manager", "foreign"} if label in ADDED_BY_MANAGERS else set()
+        wanted |= {"guest"} if label in ADDED_BY_ANYBODY_IN_THE_ADMIN else set()
+        with subtests.test(label):
+            may = {who for who, browser in browsers.items() if browser.get(url).status_code == 200}
+            assert may == wanted
 
 
 def changes(browser, thing):
