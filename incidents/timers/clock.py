@@ -62,6 +62,11 @@ def _with_clock(columns: str) -> str:
     return f"SELECT clock_timestamp(), {first}{numbered}"
 
 
+def stands_at() -> datetime | None:
+    """Where a virtual clock stands; None while time goes by itself, and a statement may ask."""
+    return _virtual.at if _virtual is not None else None
+
+
 def use(virtual: VirtualClock | None) -> None:
     """Put a virtual clock in place of the real one in this process; None: the real one again."""
     global _virtual  # noqa: PLW0603

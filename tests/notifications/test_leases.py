@@ -41,6 +41,48 @@ def test_what_was_marked_too_late_changes_nothing(incident, bob, reach, wire, cl
     assert "lost" in delivery.tries.get(number=1).detail
 
 
+@pytest.mark.postgres
+def test_one_statement_marks_what_the_orm_would_mark(incident, alice, bob, reach, clock):
+    reach(alice, "phone"), reach(bob, "mobile")
+    deliveries = [page(incident, alice), page(incident, bob)]
+    Delivery.objects.update(is_confidential=True, secret="s3cret", last_error="Was away")
+    of_alice, of_bob = sorted(claim(), key=lambda parcel: parcel.delivery.address, reverse=True)
+    clock.forward(seconds=1)
+
+    marks._all_sent([(of_alice, Sent("receipt"))])
+    marks._all_sent_by_lease([(of_bob, Sent("receipt"))])
+
+    own = {"id", "recipient_id", "recipient_key", "contact_method_id", "address", "dedup_key"}
+    one, other = (
+        {name: value for name, value in row.items() if name not in own}
+        for row in Delivery.objects.filter(pk__in=[one.pk for one in deliveries]).values()
+    )
+    assert one == other
+    assert (one["state"], one["provider_id"], one["body"]) == ("sent", "receipt", "(not kept)")
+    tries = [
+        delivery.tries.values("outcome", "finished_at", "detail", "provider_id")
+        for delivery in deliveries
+    ]
+    assert list(tries[0]) == list(tries[1])
+
+
+@pytest.mark.postgres
+def test_of_several_marked_at_once_the_late_one_changes_nothing(
+    incident, alice, bob, reach, wire, clock
+):
+    reach(alice, "phone"), reach(bob, "mobile")
+    late, in_time = page(incident, alice), page(incident, bob)
+    held = {parcel.delivery.pk: parcel for parcel in claim()}
+    Delivery.objects.filter(pk=late.pk).update(lease=None, state="pending")
+
+    marks.sent(list(held.values()), Sent("receipt"))
+
+    late.refresh_from_db(), in_time.refresh_from_db()
+    assert (late.state, late.provider_id) == ("pending", "")
+    assert (in_time.state, in_time.provider_id) == ("sent", "receipt")
+    assert ("lost" in late.tries.get().detail, in_time.tries.get().detail) == (True, "")
+
+
 def test_a_sender_that_was_paused_does_not_connect(incident, bob, reach, wire, clock):
     reach(bob, "phone")
     delivery = page(incident, bob)
