@@ -60,6 +60,7 @@ from incidents.escalation.api import (
 )
 from incidents.notifications.api import ContactMethodViewSet, DeliveryViewSet
 from incidents.oncall.api import ScheduleViewSet
+from incidents.reviews.items_api import ActionItemViewSet, IncidentItemsViewSet
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -77,6 +78,8 @@ for prefix, viewset, name in [
     ("sources", SourceViewSet, "source"),
     ("incidents", IncidentPagingViewSet, "incident-paging"),
     ("incidents", IncidentUpdatesViewSet, "incident-updates"),
+    ("incidents", IncidentItemsViewSet, "incident-action-items"),
+    ("action-items", ActionItemViewSet, "action-item"),
     ("stakeholders", StakeholdersViewSet, "stakeholders"),
     ("team-channels", ChannelViewSet, "team-channel"),
     ("components", ComponentViewSet, "component"),

@@ -22,6 +22,8 @@ from incidents.notifications import services as notifications
 from incidents.notifications.models import ContactMethod
 from incidents.oncall import services as oncall
 from incidents.oncall.models import Override, Schedule
+from incidents.reviews import services as reviews
+from incidents.reviews.models import ActionItem
 from incidents.timers.clock import VirtualClock
 from tests.core.runbook import DOCUMENT
 from tests.factories import MembershipFactory, UserFactory
@@ -73,6 +75,8 @@ class World:
     stakeholders: Stakeholders
     channel: TeamChannel
     component: Component
+    agreed: ActionItem
+    finished: ActionItem
 
 
 @pytest.fixture
@@ -148,6 +152,11 @@ def world(
     incident = core.declare(title="Checkout is down", service=service, severity="SEV1")
     identified = core.declare(title="Checkout is odd", service=service, severity="SEV2")
     closed = core.declare(title="Checkout was down", service=service, severity="SEV3")
+    agreed, finished = (
+        reviews.add_item(incident, actor=alice, title=title, owner=bob)
+        for title in ["Rotate the logs", "A bigger disk"]
+    )
+    reviews.finish_item(finished, actor=bob, evidence="Bought")
     return World(
         people=people,
         team=team,
@@ -173,6 +182,8 @@ def world(
             name="#a", team=team, kind="recorder", address="a", actor=alice
         ),
         component=comms.set_component(service=service, name="Shops", actor=alice),
+        agreed=agreed,
+        finished=finished,
     )
 
 

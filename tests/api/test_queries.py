@@ -17,6 +17,7 @@ from incidents.escalation import services as escalation
 from incidents.notifications import services as notifications
 from incidents.notifications.services import Address
 from incidents.oncall import services as oncall
+from incidents.reviews import services as reviews
 from incidents.timers.clock import VirtualClock
 from tests.api.conftest import Caller, World
 from tests.api.test_rules import ROUTES
@@ -82,6 +83,7 @@ def more_of_everything(world: World, clock: VirtualClock) -> None:
         core.acknowledge(incident, actor=person)
         core.assign_role(incident, role="commander", user=person, actor=person)
         core.add_checklist_item(incident, text="More", actor=person)
+        reviews.add_item(incident, actor=person, title="Something", owner=person)
         core.publish_revision(slug="default", title="Next", policies=DEFAULT_POLICIES)
         core.issue_token(world.people["responder"], name="more", scope="read")
 

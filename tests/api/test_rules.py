@@ -90,6 +90,15 @@ def verb(
     return Route(Rule.RESPOND, may, of(at, on), given)
 
 
+def item(what: str, body: dict[str, Any] | None = None, *, on: str = "agreed") -> Route:
+    return Route(
+        Rule.RESPOND,
+        RESPONDERS,
+        lambda world, _role: f"/api/v1/action-items/{getattr(world, on).pk}/{what}",
+        lambda _: body or {},
+    )
+
+
 REASON = {"reason": "Because."}
 LEVELS = [{"timeout": 300, "targets": [{"kind": "schedule"}]}]
 
@@ -185,6 +194,37 @@ ROUTES: dict[str, Route] = {
     # Whoever gets through is told that nobody asked.
     "POST incidents/{reference}/decline-customer-notice/": verb(
         REASON, at="decline-customer-notice/"
+    ),
+    # what is to be done afterwards
+    "GET incidents/{reference}/action-items/": read(of("action-items/")),
+    "POST incidents/{reference}/action-items/": verb({"title": "Rotate logs"}, at="action-items/"),
+    "POST incidents/{reference}/action-items/import/": verb(
+        {"source": "Jira", "items": [{"title": "Rotate logs"}]}, at="action-items/import/"
+    ),
+    "POST incidents/{reference}/propose-runbook-change/": verb(
+        {"section": "checklists", "text": "Ask sooner."}, at="propose-runbook-change/"
+    ),
+    "GET action-items/": read("action-items/"),
+    "GET action-items/{pk}/": read(world_at("action-items/{world.agreed.pk}/")),
+    "PATCH action-items/{pk}/": item("", {"priority": "low"}),
+    "POST action-items/{pk}/assign/": item("assign/", {"owner": "bob"}),
+    "POST action-items/{pk}/start/": item("start/"),
+    "POST action-items/{pk}/finish/": item("finish/", {"evidence": "Deployed"}),
+    "POST action-items/{pk}/verify/": item("verify/", {"proof": "Quiet"}, on="finished"),
+    "POST action-items/{pk}/reopen/": item("reopen/", REASON, on="finished"),
+    "POST action-items/{pk}/comment/": item("comment/", {"text": "Soon."}),
+    "POST action-items/{pk}/decline/": Route(
+        Rule.MANAGE,
+        MANAGERS_OF_THE_TEAM,
+        world_at("action-items/{world.agreed.pk}/decline/"),
+        lambda _: REASON,
+    ),
+    # Whoever gets through is told that it is not suspected by that.
+    "POST action-items/{pk}/confirm-suspicion/": item(
+        "confirm-suspicion/", {"suspicion": 1, "note": "It failed."}
+    ),
+    "POST action-items/{pk}/reject-suspicion/": item(
+        "reject-suspicion/", {"suspicion": 1, "note": "It did not."}
     ),
     "GET stakeholders/": read("stakeholders/"),
     "POST stakeholders/": Route(
@@ -361,7 +401,10 @@ ROUTES: dict[str, Route] = {
         Rule.MANAGE, MANAGERS_OF_THE_TEAM, world_at("policy-assignments/{world.assignment.pk}/")
     ),
 }
-ANSWERED_400 = {"POST contact-methods/{pk}/verify/"}
+ANSWERED_400 = {
+    "POST contact-methods/{pk}/verify/",
+    *(f"POST action-items/{{pk}}/{verdict}-suspicion/" for verdict in ["confirm", "reject"]),
+}
 ANSWERED_409 = {"POST incidents/{reference}/decline-customer-notice/"}
 REFUSED = ANSWERED_400 | ANSWERED_409
 

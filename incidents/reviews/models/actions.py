@@ -1,5 +1,6 @@
 """Action items: what was agreed, who does it by when, whether it helped."""
 
+from datetime import date
 from typing import Any
 
 from django.conf import settings
@@ -170,6 +171,11 @@ class ActionItem(FSMModelMixin, models.Model):
     @property
     def is_pending(self) -> bool:
         return self.state in PENDING
+
+    def is_overdue(self, today: date) -> bool:
+        """Past its day; or without an owner, which is overdue from the first day on."""
+        is_unowned = self.owner_id is None and self.owning_team_id is None
+        return self.is_pending and (is_unowned or self.due_on < today)
 
     @property
     def holder(self) -> str:
