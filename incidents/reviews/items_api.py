@@ -146,7 +146,7 @@ class Imported(Strict):
 
 
 class Import(Strict):
-    source = written(longest=120)
+    source = written(longest=120)  # type: ignore[assignment]
     items = Imported(many=True, allow_empty=False)
 
 
