@@ -70,6 +70,10 @@ class WorkingCalendar:
     def is_working_day(self, day: date) -> bool:
         return day.weekday() in self.days and day not in self._holidays
 
+    def day_of(self, at: datetime) -> date:
+        """The calendar's day at this instant."""
+        return at.astimezone(ZoneInfo(self.zone)).date()
+
     def windows(self, start: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Working windows as UTC instants [opens, closes), from the one that `start` is in on."""
         zone = ZoneInfo(self.zone)

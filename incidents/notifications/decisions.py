@@ -5,7 +5,7 @@ follows a failed attempt.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -67,6 +67,15 @@ def routes(methods: Iterable[Method], rules: Iterable[Rule], *, account_email: s
         Route(known[method_id].address, method_id, delays.get(method_id))
         for method_id in [*order, *rest]
     ]
+
+
+def by_mail_first(ways: Sequence[Route]) -> list[Route]:
+    """The same ways, for what only an e-mail can carry: at once by mail where there is any."""
+    mailed = [way for way in ways if way.address.kind == Channel.EMAIL]
+    if not mailed:
+        return list(ways)
+    rest = [replace(way, delay=None) for way in ways if way is not mailed[0]]
+    return [replace(mailed[0], delay=timedelta(0)), *rest]
 
 
 def _soonest_first(rules: Iterable[Rule], known: dict[int, Method]) -> list[Rule]:

@@ -265,6 +265,7 @@ def _outgoing(parcels: Sequence[Parcel], at: datetime) -> Outgoing:
         body=body,
         at=at,
         html=delivery.html if len(parcels) == 1 else "",
+        calendar=delivery.calendar,
         links=links,
         urgency=delivery.urgency,
         reference=parcels[0].reference,

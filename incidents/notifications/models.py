@@ -222,6 +222,9 @@ class Delivery(models.Model):
     subject = models.CharField(max_length=300)
     body = models.TextField()
     html = models.TextField(blank=True)
+    calendar = models.TextField(
+        blank=True, db_default="", help_text="An iCalendar object, which goes with an e-mail."
+    )
     links = models.JSONField(default=list, blank=True)
     is_confidential = models.BooleanField(
         default=False, help_text="The body is erased once it was sent, e.g. a code."

@@ -45,6 +45,7 @@ class Letter:
     epoch: int | None = None
     links: Sequence[Link] = ()
     html: str = ""
+    calendar: str = ""
     is_confidential: bool = False
     may_fold: bool = False
 
@@ -178,6 +179,7 @@ def _try_next_address(delivery: Delivery, tried: set[str], now: datetime) -> boo
         epoch=delivery.paging_epoch,
         links=delivery.as_links,
         html=delivery.html,
+        calendar=delivery.calendar,
         is_confidential=delivery.is_confidential,
         may_fold=delivery.may_fold,
     )
@@ -223,6 +225,7 @@ def _delivery(
         subject=legible(" ".join(letter.subject.split()), longest=300),
         body=legible(letter.body),
         html=legible(letter.html, longest=4 * LONGEST_BODY),
+        calendar=letter.calendar,
         links=[{"title": link.title, "url": link.url} for link in letter.links],
         is_confidential=letter.is_confidential,
         due_at=due_at,

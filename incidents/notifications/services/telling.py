@@ -11,7 +11,7 @@ from incidents.core.configuration import remembered
 from incidents.core.models import Incident, User
 from incidents.notifications import outbox
 from incidents.notifications.addresses import Address, Channel, parse
-from incidents.notifications.decisions import Route
+from incidents.notifications.decisions import Route, by_mail_first
 from incidents.notifications.models import ContactMethod, Delivery, LastResortAddress, Urgency
 from incidents.notifications.outbox import Letter
 from incidents.notifications.transports.base import Link
@@ -50,7 +50,8 @@ class PageOrder:
 class MessageOrder:
     """Tell this person, by whichever address works, or exactly this address.
 
-    `html` is for e-mail; without it, it is made of the body.
+    `html` is for e-mail; without it, it is made of the body. With a `calendar` (an iCalendar object,
+    which only an e-mail can carry) a person's mail address comes before what they like better.
     """
 
     to: User | Address
@@ -60,6 +61,7 @@ class MessageOrder:
     incident: Incident | None = None
     links: Sequence[Link] = ()
     html: str = ""
+    calendar: str = ""
     give_up_after: timedelta = MESSAGE_PATIENCE
 
 
@@ -112,7 +114,8 @@ def message_many(orders: Sequence[MessageOrder], now: datetime) -> list[MessageO
         if isinstance(order.to, Address):
             rows.append(outbox.to_address(letter, order.to, recipient_key="address", now=now))
         elif found := ways.get(order.to.pk, []):
-            rows += outbox.to_person(letter, people[order.to.pk], found, now=now)
+            ways_of_theirs = by_mail_first(found) if order.calendar else found
+            rows += outbox.to_person(letter, people[order.to.pk], ways_of_theirs, now=now)
         else:
             unreached.append(order)
     outbox.insert(rows)
@@ -256,6 +259,7 @@ def _message_letter(order: MessageOrder) -> Letter:
         incident=order.incident,
         links=order.links,
         html=order.html,
+        calendar=order.calendar,
     )
 
 

@@ -22,7 +22,7 @@ class Link:
 class Outgoing:
     """One message to one address. `id` is the same at every attempt: receivers can tell repeats.
 
-    `html` may be empty; `reference` is the incident's, or empty, and `others` are those of further
+    `html` and `calendar` (an iCalendar object) may be empty; `reference` is the incident's, or empty, and `others` are those of further
     incidents that it tells of; `at`: when this attempt started.
     """
 
@@ -33,6 +33,7 @@ class Outgoing:
     body: str
     at: datetime
     html: str = ""
+    calendar: str = ""
     links: Sequence[Link] = ()
     urgency: str = "message"
     reference: str = ""

@@ -3,6 +3,8 @@
 import contextlib
 import logging
 import smtplib
+from email.message import MIMEPart
+from email.policy import SMTP
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -73,7 +75,19 @@ def _message(outgoing: Outgoing) -> EmailMultiAlternatives:
     )
     if html := outgoing.html or _html(outgoing):
         message.attach_alternative(html, "text/html")
+    if outgoing.calendar:
+        message.attach(_invitation(outgoing.calendar))
     return message
+
+
+def _invitation(calendar: str) -> MIMEPart:
+    """RFC 6047: mail programs show what to do with it by the method in the header."""
+    method = "CANCEL" if "\r\nMETHOD:CANCEL\r\n" in calendar else "REQUEST"
+    part = MIMEPart(policy=SMTP)
+    part.set_content(calendar, subtype="calendar", charset="utf-8", cte="base64")
+    part.set_param("method", method)
+    part["Content-Disposition"] = 'attachment; filename="invite.ics"'
+    return part
 
 
 def _html(outgoing: Outgoing) -> str:
