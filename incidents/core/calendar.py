@@ -74,6 +74,10 @@ class WorkingCalendar:
         """The calendar's day at this instant."""
         return at.astimezone(ZoneInfo(self.zone)).date()
 
+    def closing_of(self, day: date) -> datetime:
+        """When work ends on this day, whether it is a working day or not."""
+        return datetime.combine(day, self.closes, ZoneInfo(self.zone)).astimezone(UTC)
+
     def windows(self, start: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Working windows as UTC instants [opens, closes), from the one that `start` is in on."""
         zone = ZoneInfo(self.zone)

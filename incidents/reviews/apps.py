@@ -14,7 +14,22 @@ class ReviewsConfig(AppConfig):
 
     def ready(self) -> None:
         from incidents.core import services as core
-        from incidents.reviews import following
+        from incidents.reviews import following, handlers, receivers
+        from incidents.reviews.services import reminding
+        from incidents.timers import engine
 
         core.keep_history("reviews_revision")
+        engine.register(
+            reminding.REVIEW_DUE,
+            model="reviews.Review",
+            handle=engine.each(handlers.review_due),
+            label="what is due about its review is told",
+        )
+        engine.register(
+            reminding.STEPS_DUE,
+            model="reviews.Review",
+            handle=engine.each(handlers.steps_due),
+            label="steps after the incident are due",
+        )
+        receivers.connect()
         following.connect()

@@ -1,13 +1,22 @@
 """Who comes to a review, who runs it, and whom its delay is told: reads rows, writes nothing."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q
 from django.utils.text import slugify
 
-from incidents.core.models import Incident, IncidentRole, Kind, Membership, Role, Service, User
+from incidents.core.models import (
+    Incident,
+    IncidentRole,
+    Kind,
+    Membership,
+    Role,
+    Service,
+    TimelineEntry,
+    User,
+)
 from incidents.core.services import HUMAN_ACTIONS
 from incidents.oncall import services as oncall
 from incidents.oncall.models import TeamSchedule
@@ -81,6 +90,11 @@ def managers_of(incident: Incident) -> list[User]:
     found = _allowed(incident, _managers([incident.service.team_id]))
     if found:
         return found
+    return administrators(incident)
+
+
+def administrators(incident: Incident) -> list[User]:
+    """Whom there is when there is no manager: the incident's own last resort comes first."""
     if incident.last_resort and incident.last_resort.is_active:
         return [incident.last_resort]
     return list(User.objects.filter(is_superuser=True, is_active=True).order_by("pk"))
@@ -102,9 +116,11 @@ def holders(incident: Incident, role: str) -> list[User]:
 
 
 def responders_of(incident: Incident) -> list[User]:
-    """Everybody who did something about it, in the order in which they came."""
-    entries = incident.timeline.filter(kind__in=ACTING, actor__is_active=True)
-    acted = [entry.actor for entry in entries.select_related("actor").order_by("at", "pk")]
+    """Everybody who did something about it or about a duplicate, in order of their coming."""
+    all_of_it = [incident.pk, *incident.duplicates.values_list("pk", flat=True)]
+    entries = TimelineEntry.objects.filter(incident__in=all_of_it, kind__in=ACTING)
+    entries = entries.filter(actor__is_active=True).select_related("actor")
+    acted = [entry.actor for entry in entries.order_by("at", "pk")]
     held = incident.roles.filter(user__is_active=True).select_related("user").order_by("since")
     people = [*acted, *(one.user for one in held)]
     return list(dict.fromkeys(person for person in people if person is not None))
@@ -121,17 +137,13 @@ def _meant_by(who: str, incident: Incident) -> Sequence[User]:
     words = words.removeprefix("incident ")
     if words in _ROLES:
         return holders(incident, _ROLES[words])[:1] or _instead_of(words, incident)
-    if words in {"responders", "responder", "participants", "everybody who took part"}:
-        return responders_of(incident)
-    if re.search(r"\bon[- ]call\b", words):
-        return _on_call(incident)
-    if re.search(r"\bowners?\b.*\bservices?\b|\bservices?\b.*\bowners?\b", words):
-        return _owners(incident)
-    if words in {"manager", "managers", "engineering manager", "team manager", "team managers"}:
-        return _with_function(words, incident) or _managers([incident.service.team_id])
-    if words in {"team", "engineering team"}:
-        return _members(incident)
-    return _with_function(who, incident)
+    for pattern, meant in _MEANINGS:
+        if re.fullmatch(pattern, words):
+            return meant(incident)
+    found = _with_function(who, incident)
+    if not found and re.fullmatch(r"(?:\w+ )?managers?", words):
+        return _managers([incident.service.team_id])
+    return found
 
 
 def _instead_of(words: str, incident: Incident) -> Sequence[User]:
@@ -177,6 +189,14 @@ def _with_function(words: str, incident: Incident) -> list[User]:
     found = list(rows.select_related("user").order_by("pk"))
     own = [row.user for row in found if row.team_id == incident.service.team_id]
     return own or list(dict.fromkeys(row.user for row in found))
+
+
+_MEANINGS: list[tuple[str, Callable[[Incident], Sequence[User]]]] = [
+    (r"responders?|participants|everybody who took part", responders_of),
+    (r"(?:.* )?on[- ]call(?: .*)?", _on_call),
+    (r"owners? of .*services?|.*services? owners?", _owners),
+    (r"(?:engineering )?team", _members),
+]
 
 
 def _allowed(incident: Incident, people: Iterable[User | None]) -> list[User]:

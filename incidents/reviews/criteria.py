@@ -97,5 +97,8 @@ def _is_known(review: Review, name: str) -> bool:
 
 def unmet_to_close(open_steps: Sequence[str], open_items: Sequence[str]) -> list[Unmet]:
     """What is still to be done: steps by their text, action items as they are named."""
-    missing = [Unmet("step", f"Still to be done, or to be called not needed: {text}") for text in open_steps]
+    missing = [
+        Unmet("step", f"Still to be done, or to be called not needed: {text}")
+        for text in open_steps
+    ]
     return [*missing, *(Unmet("action_item", line) for line in open_items)]

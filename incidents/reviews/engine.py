@@ -16,7 +16,9 @@ DAY = timedelta(days=1)
 LEAD = DAY  # told before it is due; of what is due soon, after half of the time
 GRACE = DAY
 AGAIN = timedelta(weeks=1)
-ON_REQUEST = timedelta(days=5)  # for a review that somebody asks for, where the runbook says nothing
+ON_REQUEST = timedelta(
+    days=5
+)  # for a review that somebody asks for, where the runbook says nothing
 DAYS_TO_PUBLISH = 2
 DAYS_TO_CLOSE = 5
 
@@ -65,9 +67,7 @@ def window(
     return earliest, deadline(calendar, start, latest or ON_REQUEST)
 
 
-def begin(
-    calendar: WorkingCalendar, *, start: datetime, due_at: datetime, now: datetime
-) -> Alarm | None:
+def begin(calendar: WorkingCalendar, *, start: datetime, due_at: datetime, now: datetime) -> Alarm:
     """What happens first about something that was begun at `start` and is due by `due_at`."""
     if due_at - start < DAY:
         return Alarm(Stage.DUE, max(due_at, now), due_at)

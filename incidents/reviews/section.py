@@ -21,6 +21,13 @@ from incidents.core.section import RoleName
 KEY = "reviews"
 
 
+USUAL_RULES = [
+    "No blame: we look at systems, not at people",
+    "Everybody did their best with what they knew at the time",
+    "Ask why until the answer is something that can be changed",
+]
+
+
 class Range(Section):
     """From … to; either may be left out."""
 
@@ -115,6 +122,11 @@ class Reviews(Section):
     def rule_for(self, severity: str) -> ReviewRule | None:
         """The first rule that names this severity; None: the runbook says nothing of it."""
         return next((rule for rule in self.rules if severity in rule.severities), None)
+
+    @property
+    def rules_of_the_meeting(self) -> list[str]:
+        """How people treat one another in it; where the runbook says nothing, as is usual."""
+        return self.ground_rules or USUAL_RULES
 
     @property
     def meeting_takes(self) -> timedelta:

@@ -50,8 +50,8 @@ class PageOrder:
 class MessageOrder:
     """Tell this person, by whichever address works, or exactly this address.
 
-    `html` is for e-mail; without it, it is made of the body. With a `calendar` (an iCalendar object,
-    which only an e-mail can carry) a person's mail address comes before what they like better.
+    `html` is for e-mail; without it, it is made of the body. Only an e-mail can carry a `calendar`
+    (an iCalendar object): for it a person's mail address comes before what they like better.
     """
 
     to: User | Address

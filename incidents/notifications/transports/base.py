@@ -22,8 +22,9 @@ class Link:
 class Outgoing:
     """One message to one address. `id` is the same at every attempt: receivers can tell repeats.
 
-    `html` and `calendar` (an iCalendar object) may be empty; `reference` is the incident's, or empty, and `others` are those of further
-    incidents that it tells of; `at`: when this attempt started.
+    `html` may be empty, and `calendar` (an iCalendar object); `reference` is the incident's, or
+    empty, and `others` are those of further incidents that it tells of; `at`: when this attempt
+    started.
     """
 
     id: str

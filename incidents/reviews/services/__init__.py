@@ -12,6 +12,7 @@ from incidents.reviews.services.actions import (
     start_item,
     verify_item,
 )
+from incidents.reviews.services.digging import answer_why, ask_why, mark_cause, remove_why
 from incidents.reviews.services.effect import (
     Backlog,
     Prevention,
@@ -20,25 +21,61 @@ from incidents.reviews.services.effect import (
     prevention_by_team,
     reject_suspicion,
 )
+from incidents.reviews.services.meeting import (
+    add_attendee,
+    cancel,
+    hold,
+    remove_attendee,
+    schedule,
+)
+from incidents.reviews.services.opening import request, waive
 from incidents.reviews.services.proposals import import_items, propose_runbook_change
+from incidents.reviews.services.recording import may_decide, moves_of
+from incidents.reviews.services.reminding import open_steps, unmet_to_close, unmet_to_publish
+from incidents.reviews.services.steps import assign_follow_up, finish_step, skip_step, undo_step
+from incidents.reviews.services.stating import close, fact_of, publish, write_facts
 
 __all__ = [
     "Backlog",
     "Prevention",
+    "add_attendee",
     "add_item",
+    "answer_why",
+    "ask_why",
+    "assign_follow_up",
     "assign_item",
     "backlog_by_team",
+    "cancel",
     "change_item",
+    "close",
     "comment_item",
     "confirm_suspicion",
     "decline_item",
+    "fact_of",
     "finish_item",
+    "finish_step",
+    "hold",
     "import_items",
+    "mark_cause",
+    "may_decide",
+    "moves_of",
+    "open_steps",
     "prevention_by_team",
     "propose_runbook_change",
+    "publish",
     "reject_suspicion",
+    "remove_attendee",
+    "remove_why",
     "reopen_item",
+    "request",
+    "schedule",
+    "skip_step",
     "standing_in_the_way",
     "start_item",
+    "undo_step",
+    "unmet_to_close",
+    "unmet_to_publish",
     "verify_item",
+    "waive",
+    "write_facts",
 ]

@@ -1,6 +1,5 @@
 """Locking a review and its incident: what every verb begins with."""
 
-
 from incidents.core import services as core
 from incidents.core.calendar import WorkingCalendar
 from incidents.core.errors import DomainError, Forbidden, Refused
@@ -69,9 +68,7 @@ def may_decide(review: Review, person: User) -> bool:
 
 def require_decides(review: Review, person: User, deed: str) -> None:
     if not may_decide(review, person):
-        raise Forbidden(
-            f"Only its facilitator, the commander or a manager of its team may {deed}."
-        )
+        raise Forbidden(f"Only its facilitator, the commander or a manager of its team may {deed}.")
 
 
 def section_of(review: Review) -> Reviews:
