@@ -32,8 +32,8 @@ from incidents.reviews.services.opening import request, waive
 from incidents.reviews.services.proposals import import_items, propose_runbook_change
 from incidents.reviews.services.recording import may_decide, moves_of
 from incidents.reviews.services.reminding import open_steps, unmet_to_close, unmet_to_publish
-from incidents.reviews.services.steps import assign_follow_up, finish_step, skip_step, undo_step
 from incidents.reviews.services.stating import close, fact_of, publish, write_facts
+from incidents.reviews.services.steps import assign_follow_up, finish_step, skip_step, undo_step
 
 __all__ = [
     "Backlog",

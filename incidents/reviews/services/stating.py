@@ -92,7 +92,9 @@ def publish(review: Review, *, actor: User, note: str = "") -> Review:
     review.publish(at=now)
     review.published_by = actor
     review.save(update_fields=["state", "published_at", "published_by"])
-    revision = make_revision(review, actor=actor, at=now, note=fitting(note, "The note", field="note"))
+    revision = make_revision(
+        review, actor=actor, at=now, note=fitting(note, "The note", field="note")
+    )
     opening.finish_steps_of(review, ReviewState.PUBLISHED, now)
     core.record(
         review.incident,
