@@ -244,6 +244,7 @@ def it_is_over_and_the_all_clear_is_asked_for(outage, alice, bob):
     others = [one for one in arrived() if not one[2].startswith("Over: ")]
     assert others == [
         ("alice", "message", f"Send the all-clear: {outage.about}"),
+        ("bob", "message", f"Review to be held: {outage.about}"),
         ("desk", "message", "[Resolved] [SEV-1] Ledger rejects writes"),
         ("loud", "message", f"RESOLVED {outage.name}: Ledger rejects writes after 35 minutes."),
     ]
