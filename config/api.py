@@ -60,6 +60,8 @@ from incidents.escalation.api import (
 )
 from incidents.notifications.api import ContactMethodViewSet, DeliveryViewSet
 from incidents.oncall.api import ScheduleViewSet
+from incidents.reviews.api import ReviewViewSet
+from incidents.reviews.errors import Stale
 from incidents.reviews.items_api import ActionItemViewSet, IncidentItemsViewSet
 
 MEDIA_TYPE = "application/problem+json"
@@ -83,6 +85,7 @@ for prefix, viewset, name in [
     ("stakeholders", StakeholdersViewSet, "stakeholders"),
     ("team-channels", ChannelViewSet, "team-channel"),
     ("components", ComponentViewSet, "component"),
+    ("reviews", ReviewViewSet, "review"),
     ("pages", PageViewSet, "page"),
     ("escalation-policies", PolicyViewSet, "escalation-policy"),
     ("policy-assignments", AssignmentViewSet, "policy-assignment"),
@@ -153,6 +156,8 @@ def _of_domain(exc: DomainError) -> dict[str, Any]:
     if isinstance(exc, Refused):
         unmet = [{"code": one.code, "message": one.message} for one in exc.unmet]
         more |= {"state": str(exc.state), "allowed": [str(to) for to in exc.allowed]}
+        if isinstance(exc, Stale):
+            more |= {"version": exc.version, "yours": exc.yours, "theirs": exc.theirs}
         return _document(409, exc.message, exc.code, unmet=unmet, **more)
     if isinstance(exc, InvalidPayload):
         more["errors"] = [

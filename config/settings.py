@@ -255,6 +255,7 @@ SPECTACULAR_SETTINGS = {
         "Severity": "incidents.core.models.Severity",
         "IncidentStatus": "incidents.core.models.Status",
         "Outcome": "incidents.core.models.Incident.Outcome",
+        "DataLoss": "incidents.core.models.Incident.DataLoss",
         "MitigationKind": "incidents.core.models.Incident.MitigationKind",
         "TimelineKind": "incidents.core.models.Kind",
         "TeamRole": "incidents.core.models.Role",

@@ -13,8 +13,9 @@ class ReviewsConfig(AppConfig):
     verbose_name = "Reviews"
 
     def ready(self) -> None:
+        from incidents.core import panels
         from incidents.core import services as core
-        from incidents.reviews import following, handlers, receivers
+        from incidents.reviews import following, handlers, panel, receivers
         from incidents.reviews.services import reminding
         from incidents.timers import engine
 
@@ -31,5 +32,7 @@ class ReviewsConfig(AppConfig):
             handle=engine.each(handlers.steps_due),
             label="steps after the incident are due",
         )
+        panels.register("incident", panel.render, order=25)
+        panels.register("pocket-incident", panel.render_in_pocket, order=25)
         receivers.connect()
         following.connect()

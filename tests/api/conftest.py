@@ -23,7 +23,7 @@ from incidents.notifications.models import ContactMethod
 from incidents.oncall import services as oncall
 from incidents.oncall.models import Override, Schedule
 from incidents.reviews import services as reviews
-from incidents.reviews.models import ActionItem
+from incidents.reviews.models import ActionItem, Attendee, FollowUpStep, Why
 from incidents.timers.clock import VirtualClock
 from tests.core.runbook import DOCUMENT
 from tests.factories import MembershipFactory, UserFactory
@@ -77,6 +77,10 @@ class World:
     component: Component
     agreed: ActionItem
     finished: ActionItem
+    reviewed: Incident
+    attendee: Attendee
+    why: Why
+    step: FollowUpStep
 
 
 @pytest.fixture
@@ -127,6 +131,7 @@ def world(
     clock: VirtualClock,
 ) -> World:
     known = {name: DOCUMENT[name] for name in ["types", "procedures"]}
+    known["reviews"] = {"follow_ups": [{"title": "Right after", "steps": ["Keep the logs"]}]}
     core.publish_revision(
         slug="default", title="Built-in default", policies=DEFAULT_POLICIES, document=known
     )
@@ -157,6 +162,10 @@ def world(
         for title in ["Rotate the logs", "A bigger disk"]
     )
     reviews.finish_item(finished, actor=bob, evidence="Bought")
+    reviewed = core.declare(title="Checkout was slow", service=service, severity="SEV3")
+    core.dismiss(reviewed, reason="A test.", actor=bob)
+    review = reviews.request(reviewed, reason="To learn.", actor=bob)
+    attendee = reviews.add_attendee(review, user=people["foreign responder"], actor=bob)
     return World(
         people=people,
         team=team,
@@ -184,6 +193,10 @@ def world(
         component=comms.set_component(service=service, name="Shops", actor=alice),
         agreed=agreed,
         finished=finished,
+        reviewed=reviewed,
+        attendee=attendee,
+        why=reviews.ask_why(review, ask="Why was it slow?", actor=bob),
+        step=reviews.steps_of(review)[0],
     )
 
 

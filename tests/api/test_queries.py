@@ -84,6 +84,9 @@ def more_of_everything(world: World, clock: VirtualClock) -> None:
         core.assign_role(incident, role="commander", user=person, actor=person)
         core.add_checklist_item(incident, text="More", actor=person)
         reviews.add_item(incident, actor=person, title="Something", owner=person)
+        over = core.declare(title="Over", service=service, severity="SEV4")
+        core.dismiss(over, reason="A test.", actor=person)
+        reviews.request(over, reason="To learn.", actor=person)
         core.publish_revision(slug="default", title="Next", policies=DEFAULT_POLICIES)
         core.issue_token(world.people["responder"], name="more", scope="read")
 

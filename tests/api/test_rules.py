@@ -90,6 +90,20 @@ def verb(
     return Route(Rule.RESPOND, may, of(at, on), given)
 
 
+def review(
+    what: str, body: dict[str, Any] | Body | None = None, *, may: set[str] = RESPONDERS
+) -> Route:
+    given = body if callable(body) else lambda _world: body or {}
+    return Route(
+        Rule.RESPOND,
+        may,
+        lambda world, _role: f"/api/v1/reviews/{world.reviewed.reference}/{what}".format(
+            world=world
+        ),
+        given,
+    )
+
+
 def item(what: str, body: dict[str, Any] | None = None, *, on: str = "agreed") -> Route:
     return Route(
         Rule.RESPOND,
@@ -194,6 +208,40 @@ ROUTES: dict[str, Route] = {
     # Whoever gets through is told that nobody asked.
     "POST incidents/{reference}/decline-customer-notice/": verb(
         REASON, at="decline-customer-notice/"
+    ),
+    # reviews
+    "GET reviews/": read("reviews/"),
+    "POST reviews/": Route(
+        Rule.RESPOND,
+        RESPONDERS,
+        fixed("reviews/"),
+        lambda world: {"incident": world.closed.reference, **REASON},
+    ),
+    "GET reviews/{reference}/": read(world_at("reviews/{world.reviewed.reference}/")),
+    "PATCH reviews/{reference}/": review("", {"version": 1, "impact": "Nobody could pay"}),
+    "POST reviews/{reference}/schedule/": review(
+        "schedule/", lambda world: {"at": someday(world, days=1)}
+    ),
+    # Whoever gets through is told that no meeting was planned.
+    "POST reviews/{reference}/cancel/": review("cancel/", REASON),
+    "POST reviews/{reference}/hold/": review("hold/"),
+    "POST reviews/{reference}/publish/": review("publish/"),
+    "POST reviews/{reference}/close/": review("close/"),
+    "POST reviews/{reference}/waive/": review("waive/", REASON, may=MANAGERS_OF_THE_TEAM),
+    "POST reviews/{reference}/attendees/": review("attendees/", {"user": "bob"}),
+    "DELETE reviews/{reference}/attendees/{attendee}/": review(
+        "attendees/{world.attendee.pk}/", None
+    ),
+    "POST reviews/{reference}/whys/": review("whys/", {"ask": "Why?"}),
+    "PATCH reviews/{reference}/whys/{why}/": review(
+        "whys/{world.why.pk}/", {"version": 1, "answer": "The disk was full"}
+    ),
+    "DELETE reviews/{reference}/whys/{why}/": review("whys/{world.why.pk}/", None),
+    "POST reviews/{reference}/steps/{step}/finish/": review("steps/{world.step.pk}/finish/"),
+    "POST reviews/{reference}/steps/{step}/skip/": review("steps/{world.step.pk}/skip/", REASON),
+    "POST reviews/{reference}/steps/{step}/undo/": review("steps/{world.step.pk}/undo/"),
+    "POST reviews/{reference}/follow-ups/{plan}/assign/": review(
+        "follow-ups/{world.step.follow_up_id}/assign/", {"owner": "bob"}
     ),
     # what is to be done afterwards
     "GET incidents/{reference}/action-items/": read(of("action-items/")),
@@ -405,7 +453,11 @@ ANSWERED_400 = {
     "POST contact-methods/{pk}/verify/",
     *(f"POST action-items/{{pk}}/{verdict}-suspicion/" for verdict in ["confirm", "reject"]),
 }
-ANSWERED_409 = {"POST incidents/{reference}/decline-customer-notice/"}
+ANSWERED_409 = {
+    "POST incidents/{reference}/decline-customer-notice/",
+    # Its meeting is not planned, and it is not held yet.
+    *(f"POST reviews/{{reference}}/{verb}/" for verb in ["cancel", "publish", "close"]),
+}
 REFUSED = ANSWERED_400 | ANSWERED_409
 
 
@@ -512,7 +564,8 @@ def test_a_token_is_limited_by_its_scope(world: World, subtests: pytest.Subtests
 def test_a_private_incident_is_not_there_for_who_may_not_see_it(
     world: World, subtests: pytest.Subtests
 ) -> None:
-    for incident in [world.incident, world.identified, world.minor, world.closed]:
+    everything = [world.incident, world.identified, world.minor, world.closed, world.reviewed]
+    for incident in everything:
         incident.is_private = True
         incident.save()
     client = caller(world.people["manager"])

@@ -52,7 +52,7 @@ def main() -> int:
 
 def measure(items: int) -> int:
     django.setup()
-    from incidents.timers import clock  # noqa: PLC0415
+    from incidents.timers import clock
 
     virtual = clock.VirtualClock(MONDAY)
     clock.use(virtual)
@@ -76,10 +76,10 @@ def _days(virtual: Any, items: int) -> tuple[tuple[float, int], tuple[float, int
 
     The rows are gone afterwards.
     """
-    from django.db import connection, transaction  # noqa: PLC0415
+    from django.db import connection, transaction
 
-    from incidents.notifications.models import Delivery  # noqa: PLC0415
-    from incidents.reviews.models import Telling  # noqa: PLC0415
+    from incidents.notifications.models import Delivery
+    from incidents.reviews.models import Telling
 
     with transaction.atomic():
         _plant(items)
@@ -94,10 +94,10 @@ def _days(virtual: Any, items: int) -> tuple[tuple[float, int], tuple[float, int
 
 
 def _tick() -> tuple[float, int]:
-    from django.db import connection  # noqa: PLC0415
-    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
 
-    from incidents.timers import engine  # noqa: PLC0415
+    from incidents.timers import engine
 
     began = time.perf_counter()
     with CaptureQueriesContext(connection) as captured:
@@ -109,11 +109,11 @@ def _tick() -> tuple[float, int]:
 
 
 def _plant(items: int) -> None:
-    from incidents.core import services as core  # noqa: PLC0415
-    from incidents.core.models import Membership, Service, Team, User  # noqa: PLC0415
-    from incidents.reviews.models import ActionItem  # noqa: PLC0415
-    from incidents.timers import services as timers  # noqa: PLC0415
-    from incidents.timers.models import Timer  # noqa: PLC0415
+    from incidents.core import services as core
+    from incidents.core.models import Membership, Service, Team, User
+    from incidents.reviews.models import ActionItem
+    from incidents.timers import services as timers
+    from incidents.timers.models import Timer
 
     Timer.objects.all().delete()
     User.objects.create(username="root", is_superuser=True, email="root@example.org")

@@ -53,6 +53,11 @@ class Problem(serializers.Serializer):
         child=serializers.CharField(), required=False, help_text="409: what can be done instead."
     )
     unmet = UnmetCriterion(many=True, required=False)
+    version = serializers.IntegerField(
+        required=False, help_text="409: the version of what is stored now."
+    )
+    yours = serializers.DictField(required=False, help_text="409: what was sent.")
+    theirs = serializers.DictField(required=False, help_text="409: what is stored instead.")
 
 
 class HouseSchema(AutoSchema):

@@ -30,10 +30,21 @@ from incidents.reviews.services.meeting import (
 )
 from incidents.reviews.services.opening import request, waive
 from incidents.reviews.services.proposals import import_items, propose_runbook_change
-from incidents.reviews.services.recording import may_decide, moves_of
-from incidents.reviews.services.reminding import open_steps, unmet_to_close, unmet_to_publish
+from incidents.reviews.services.recording import may_decide, moves_of, section_of
+from incidents.reviews.services.reminding import (
+    lacks,
+    open_steps,
+    unmet_to_close,
+    unmet_to_publish,
+)
 from incidents.reviews.services.stating import close, fact_of, publish, write_facts
-from incidents.reviews.services.steps import assign_follow_up, finish_step, skip_step, undo_step
+from incidents.reviews.services.steps import (
+    assign_follow_up,
+    finish_step,
+    skip_step,
+    steps_of,
+    undo_step,
+)
 
 __all__ = [
     "Backlog",
@@ -56,6 +67,7 @@ __all__ = [
     "finish_step",
     "hold",
     "import_items",
+    "lacks",
     "mark_cause",
     "may_decide",
     "moves_of",
@@ -69,9 +81,11 @@ __all__ = [
     "reopen_item",
     "request",
     "schedule",
+    "section_of",
     "skip_step",
     "standing_in_the_way",
     "start_item",
+    "steps_of",
     "undo_step",
     "unmet_to_close",
     "unmet_to_publish",

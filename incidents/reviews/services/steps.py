@@ -3,6 +3,7 @@
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import transaction
+from django.db.models import QuerySet
 
 from incidents.core import services as core
 from incidents.core.errors import DomainError, Refused
@@ -13,6 +14,12 @@ from incidents.reviews.services.recording import fitting, lock, require_guest, r
 from incidents.timers import clock
 
 LONGEST_NOTE = 2_000
+
+
+def steps_of(review: Review) -> QuerySet[FollowUpStep]:
+    """All of its steps, in order."""
+    steps = FollowUpStep.objects.filter(follow_up__review=review)
+    return steps.order_by("follow_up__position", "position")
 
 
 @transaction.atomic
