@@ -4,9 +4,11 @@ Committed before the first byte leaves, together with the raised counts of attem
 that kills its sender is thereby counted, and quarantined instead of killing for ever.
 """
 
+import time
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -19,38 +21,53 @@ from incidents.notifications.parcels import Parcel
 from incidents.timers import clock, failpoints
 
 OVERDUE_AT_ONCE = 50
+LOOKS = 4
+# About as long as another process holds what it claims (people as well), seconds.
+A_CLAIM = 0.03
+
+
+class Taken(NamedTuple):
+    """What is to be done with what was claimed; `handled`: how many were looked at."""
+
+    parcels: list[Parcel]
+    handled: int
+    has_more: bool
 
 
 def take(
     urgency: str, transport: str, *, room: int, now: datetime, crowd: Collection[str] = ()
-) -> tuple[list[Parcel], int]:
-    """Claim up to `room` deliveries: what is to be done with them, and how many were looked at.
+) -> Taken:
+    """Claim up to `room` deliveries, and say whether more may be due.
 
-    Where incidents are busy (somebody is acknowledging), others come first. For the providers in
-    `crowd` there is no room: of theirs, what waited for too long is given up.
+    What somebody else holds (another process that claims, a person who acknowledges) is passed
+    over for others, and there is more of it. For the providers in `crowd` there is no room: of
+    theirs, what waited for too long is given up.
     """
     due = Delivery.objects.due(now).filter(urgency=urgency, transport=transport)
-    crowded = Q(*[("address__startswith", provider) for provider in crowd], _connector=Q.OR)
     parcels: list[Parcel] = []
-    handled = 0
+    handled = elsewhere = 0
     if crowd or not room:
+        crowded = Q(*[("address__startswith", name) for name in crowd], _connector=Q.OR)
         parcels, handled, _ = _claim(due.filter(crowded), room=0, now=now)
-    if not room:
-        return parcels, handled
-    due = due.exclude(crowded) if crowd else due
-    more, also, busy = _claim(due, room=room, now=now)
-    parcels, handled = parcels + more, handled + also
-    if busy and len(more) < room:
+        due = due.exclude(crowded) if crowd else due
+    left = room
+    for _ in range(LOOKS if room else 0):
+        more, also, busy = _claim(due, room=left, now=now)
+        parcels, handled, left = parcels + more, handled + also, left - len(more)
+        elsewhere += len(busy)
+        if not busy or left <= 0:
+            break
+        if not more:
+            time.sleep(A_CLAIM)
         due = due.filter(Q(incident=None) | ~Q(incident__in=busy))
-        more, also, _ = _claim(due, room=room - len(more), now=now)
-        parcels, handled = parcels + more, handled + also
-    return parcels, handled
+    return Taken(parcels, handled, has_more=bool(crowd) or handled + elsewhere >= room)
 
 
 def _claim(
     due: DeliveryQuerySet, *, room: int, now: datetime
 ) -> tuple[list[Parcel], int, set[int]]:
-    """One claim, in a constant number of queries.
+    """One claim, in a constant number of queries: what it got, how many it looked at, and the
+    incidents that are in other hands.
 
     1. Candidates: the oldest that are due, and what may go in one message with them; with no room
        at all, only those to be given up.

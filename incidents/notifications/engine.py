@@ -43,10 +43,10 @@ def dispatch(*, wait: bool = False) -> int:
     count = 0
     for urgency, transport in sorted(lines, key=lambda line: line[0] != Urgency.PAGE):
         if wait:
-            parcels, handled = claims.take(urgency, transport, room=SLOTS, now=now)
-            for parcel in parcels:
+            taken = claims.take(urgency, transport, room=SLOTS, now=now)
+            for parcel in taken.parcels:
                 _work(parcel)
-            count += handled
+            count += taken.handled
         else:
             count += _fill(_lane(urgency, transport), now)
     return count
@@ -82,16 +82,14 @@ def _fill(lane: Lane, now: datetime) -> int:
         return 0
     try:
         room, crowd = lane.room()
-        parcels, handled = claims.take(
-            lane.urgency, lane.transport, room=room, now=now, crowd=crowd
-        )
-        lane.has_more = bool(crowd) or handled >= room
-        for parcel in parcels:
+        taken = claims.take(lane.urgency, lane.transport, room=room, now=now, crowd=crowd)
+        lane.has_more = taken.has_more
+        for parcel in taken.parcels:
             if parcel.takes_slot:
                 _hand_over(parcel, lane)
             else:  # No slot is free, but it takes none to give up.
                 _work(parcel)
-        return handled
+        return taken.handled
     finally:
         lane.filling.release()
 
@@ -182,25 +180,24 @@ def _next(lane: Lane, leaving: str) -> Parcel | None:
     try:
         slots, crowd = lane.room(leaving=leaving)
         room = slots + (lane.ahead() if slots and not crowd else 0)
-        parcels, handled = claims.take(
-            lane.urgency, lane.transport, room=room, now=clock.now(), crowd=crowd
-        )
-        lane.has_more = bool(crowd) or handled >= room
-        following = [parcel for parcel in parcels if parcel.takes_slot]
-        for parcel in following[slots:]:
-            _hold(parcel)
-            lane.waiting.append(parcel)
+        now = clock.now()
+        taken = claims.take(lane.urgency, lane.transport, room=room, now=now, crowd=crowd)
+        lane.has_more = taken.has_more
+        for parcel in taken.parcels:
+            if parcel.takes_slot:
+                _hold(parcel)
+                lane.waiting.append(parcel)
+        # Whose slot became free meanwhile found nothing to do, and left: it is called back.
+        slots, crowd = lane.room(leaving=leaving)
+        _hand_over_waiting(lane, slots - 1, crowd)
     finally:
         lane.filling.release()
-    for parcel in following[1:slots]:
-        _hand_over(parcel, lane)
-    for parcel in parcels:
+    for parcel in taken.parcels:
         if not parcel.takes_slot:
             _work(parcel)
-    if not following:
-        return None
-    _hold(following[0])
-    return following[0]
+    with suppress(IndexError):
+        return lane.waiting.popleft()
+    return None
 
 
 # --- Send ---------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from incidents.core import services as core
-from incidents.core.models import Incident
+from incidents.core.models import Incident, User
 from incidents.notifications import claims, engine, lanes, services
 from incidents.notifications.models import Attempt, Delivery
 from incidents.notifications.transports.base import TransportError
@@ -341,6 +341,27 @@ def test_what_was_claimed_ahead_is_given_back_when_it_shuts_down(
     sent = Delivery.objects.filter(state=Delivery.State.SENT).count()
     assert Delivery.objects.filter(state=Delivery.State.PENDING).count() == 30 - sent
     assert len(receiver.ledger) == sent
+
+
+def test_a_claim_that_finds_all_in_other_hands_looks_again(incident, bob, reach, wire, settings):
+    """Another process claims for the same person: it is over in a moment."""
+    settings.PAGE_INTERVAL = timedelta(minutes=1)
+    reach(bob, "phone")
+    page(incident, bob)
+    locked = threading.Event()
+
+    def claim_elsewhere() -> None:
+        with transaction.atomic():
+            list(User.objects.select_for_update(no_key=True).filter(pk=bob.pk))
+            locked.set()
+            time.sleep(claims.A_CLAIM)
+
+    def dispatch() -> int:
+        locked.wait(5)
+        return engine.dispatch(wait=True)
+
+    assert together(claim_elsewhere, dispatch)[1] == 1
+    assert len(wire.sent) == 1
 
 
 def test_two_dispatchers_do_not_page_a_person_twice_in_a_minute(
