@@ -13,6 +13,7 @@ from incidents.core.calendar import WorkingCalendar
 from incidents.reviews.section import Reviews
 
 DAY = timedelta(days=1)
+MOMENT = timedelta(microseconds=1)
 LEAD = DAY  # told before it is due; of what is due soon, after half of the time
 GRACE = DAY
 AGAIN = timedelta(weeks=1)
@@ -42,8 +43,10 @@ class Alarm:
 
 
 def reachable(calendar: WorkingCalendar, at: datetime) -> datetime:
-    """`at`, or when people work again after it."""
-    return next((opens for opens, _ in calendar.windows(at)), at)
+    """`at`, or when people work again after it. The very end of a day is still in it."""
+    for opens, closes in calendar.windows(at - MOMENT):
+        return at if closes == at else max(opens, at)
+    return at
 
 
 def deadline(calendar: WorkingCalendar, start: datetime, within: timedelta) -> datetime:

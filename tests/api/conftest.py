@@ -164,7 +164,7 @@ def world(
     reviews.finish_item(finished, actor=bob, evidence="Bought")
     reviewed = core.declare(title="Checkout was slow", service=service, severity="SEV3")
     core.dismiss(reviewed, reason="A test.", actor=bob)
-    review = reviews.request(reviewed, reason="To learn.", actor=bob)
+    review = reviews.request(reviewed, reason="To learn.", actor=alice)
     attendee = reviews.add_attendee(review, user=people["foreign responder"], actor=bob)
     return World(
         people=people,

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from incidents.core import services as core
 from incidents.core.models import Incident, User
 from incidents.notifications import engine as outbox
+from incidents.notifications.transports.base import Outgoing
 from incidents.notifications.transports.recorder import Recorder
+from incidents.reviews import services as reviews
 from incidents.reviews.models import Review
 from incidents.timers import engine as timers
 from incidents.timers.clock import VirtualClock
@@ -33,17 +35,22 @@ def resolved(incident: Incident, *, actor: User) -> Incident:
     )
 
 
-def heard() -> list[tuple[str, str]]:
-    """(person, subject up to its colon) of what arrived about reviews since the last look."""
+def letters() -> list[Outgoing]:
+    """What arrived since the last look, whole."""
     while timers.tick() + outbox.dispatch(wait=True):
         pass
-    found = [(one.address, one.subject) for one in Recorder.sent]
+    found = [one for one in Recorder.sent if _is_ours(one.subject.removeprefix("[DRILL] "))]
     Recorder.sent.clear()
-    return sorted(
-        (who, subject.partition(":")[0])
-        for who, subject in found
-        if any(subject.startswith(words) for words in OURS)
-    )
+    return found
+
+
+def _is_ours(subject: str) -> bool:
+    return any(subject.startswith(words) for words in OURS)
+
+
+def heard() -> list[tuple[str, str]]:
+    """(person, subject up to its colon) of what arrived about reviews since the last look."""
+    return sorted((one.address, one.subject.partition(":")[0]) for one in letters())
 
 
 def live_until(clock: VirtualClock, end: datetime) -> list[tuple[str, str, str]]:
@@ -68,9 +75,7 @@ def review_of(incident: Incident) -> Review:
 
 def written(review: Review, *, actor: User, **facts: object) -> Review:
     """Everything that publishing asks for, but action items."""
-    from incidents.reviews import services as reviews
-
-    review.refresh_from_db()
+    review = Review.objects.get(pk=review.pk)
     said = {
         "impact": "Nobody could pay",
         "users_affected": 1_200,
