@@ -62,6 +62,12 @@ GROUPS = [
         ],
     ),
     (
+        "What was learned",
+        [
+            Place("Action items", "checklist", "reviews.ActionItem"),
+        ],
+    ),
+    (
         "Communication",
         [
             Place("Updates", "forum", "comms.StatusUpdate"),

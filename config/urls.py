@@ -13,6 +13,7 @@ from config.api import (
 urlpatterns = [
     path("metrics", health.metrics),  # with a token, and the other probes: config.health.Probes
     path("i/on-call/", include("incidents.oncall.urls")),  # before /i/<reference>/
+    path("i/action-items/", include("incidents.reviews.urls")),  # before it as well
     path("", include("incidents.core.pages.urls")),  # login, home, /i/<reference>/, /me/
     path("me/contacts/", include("incidents.notifications.urls")),
     path("a/", include("incidents.escalation.urls")),

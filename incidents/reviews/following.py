@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from incidents.core import panels
 from incidents.core.models import Incident, Kind, TimelineEntry, User
 from incidents.core.signals import entry_recorded, person_deactivated
+from incidents.reviews import pages
 from incidents.reviews.services import actions, effect, proposals, working
 from incidents.timers import clock, engine
 
@@ -21,6 +23,7 @@ def connect() -> None:
     entry_recorded.connect(hold_against_nothing, kinds={Kind.DISMISSED, Kind.MERGED})
     entry_recorded.connect(take_in_items, kinds={Kind.IMPORTED})
     person_deactivated.connect(hand_over, dispatch_uid="reviews.hand_over")
+    panels.register("pocket-incident", pages.items_of_incident, order=45)
 
 
 def ask_whether_it_worked(entry: TimelineEntry, incident: Incident) -> None:

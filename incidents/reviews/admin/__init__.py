@@ -1,0 +1,3 @@
+from incidents.reviews.admin import items
+
+__all__ = ["items"]
