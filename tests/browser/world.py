@@ -28,6 +28,7 @@ from incidents.notifications.services import Address
 from incidents.notifications.transports.base import TransportError
 from incidents.notifications.transports.recorder import Recorder
 from incidents.oncall import services as oncall
+from incidents.reviews import services as reviews
 from incidents.runbooks import services as runbooks
 from incidents.timers import clock
 from incidents.timers import engine as timers
@@ -88,6 +89,7 @@ def build() -> World:
     _listeners(team, service, alice)
     incidents = _incidents(service, source, alice, bob)
     _updates(incidents, bob)
+    _agreed(incidents["done"], alice, bob)
     token, _ = core.issue_token(bob, name="laptop", scope="respond")
     LoginAttempt.objects.create(account="0" * 64, address="192.0.2.7", at=clock.now())
     SavedView.objects.create(
@@ -119,6 +121,16 @@ def _updates(incidents: dict[str, Incident], bob: User) -> None:
                 comms.publish_update(
                     incident, actor=bob, audience=audience, known="We are looking into it."
                 )
+
+
+def _agreed(incident: Incident, alice: User, bob: User) -> None:
+    """Something to be done after it, with a comment; and something that nobody owns."""
+    item = reviews.add_item(
+        incident, actor=alice, title="Rotate the logs", priority="high", owner=bob
+    )
+    reviews.comment_item(item, actor=bob, text="Waiting for the *platform* team.")
+    reviews.propose_runbook_change(incident, actor=bob, section="checklists", text="Ask sooner.")
+    reviews.add_item(incident, actor=alice, title="Alert on a full disk", kind="detect")
 
 
 def _announced(team: Team) -> Service:
