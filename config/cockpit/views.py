@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
 from config import first_run, page_me
-from config.cockpit import incidents, machinery, people
+from config.cockpit import incidents, learning, machinery, people
 from incidents.core.errors import DomainError
 from incidents.core.models import Incident
 from incidents.insights import charts
@@ -31,6 +31,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **context,
         **_now(request, now),
         **_charts(request, now),
+        "learning": learning.learning(_reader(request), now),
         **_setting_up(request, now),
         **_trial(request, now),
     }

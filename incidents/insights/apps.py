@@ -13,7 +13,7 @@ class InsightsConfig(AppConfig):
     verbose_name = "Insights"
 
     def ready(self) -> None:
-        from incidents.insights import canary
+        from incidents.insights import canary, similar
         from incidents.timers import engine
 
         engine.register(
@@ -22,3 +22,4 @@ class InsightsConfig(AppConfig):
             handle=engine.each(canary.page),
             label="the canary is paged, which reaches nobody",
         )
+        similar.offer()
