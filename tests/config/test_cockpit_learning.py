@@ -5,7 +5,7 @@ from django.test import Client
 
 from config.cockpit.learning import learning
 from incidents.core import services as core
-from incidents.core.models import Incident
+from incidents.core.models import Incident, Service
 from incidents.reviews import services as reviews
 from incidents.runbooks import services as runbooks
 from tests.reviews.desk import over
@@ -46,7 +46,8 @@ def test_it_shows_how_much_of_what_was_done_holds(item, bob, alice, clock) -> No
 
 def test_it_shows_the_reviews_that_are_due_and_since_when(service, team, alice, bob, clock) -> None:
     runbooks.adopt("schedgen", team=team, actor=alice)
-    incident = core.declare(title="The disk is full", service=service, severity="SEV2")
+    adopted = Service.objects.get(pk=service.pk)
+    incident = core.declare(title="The disk is full", service=adopted, severity="SEV2")
     over(incident, bob)
     clock.forward(days=4)
 
