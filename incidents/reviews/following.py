@@ -21,7 +21,9 @@ def connect() -> None:
     happened = {Kind.IDENTIFIED, Kind.TYPE_CHANGED, Kind.RESOLVED}
     entry_recorded.connect(ask_whether_it_worked, kinds=happened, when=_is_real)
     entry_recorded.connect(hold_against_nothing, kinds={Kind.DISMISSED, Kind.MERGED})
+    entry_recorded.connect(move_items, kinds={Kind.MERGED})
     entry_recorded.connect(take_in_items, kinds={Kind.IMPORTED})
+    entry_recorded.connect(join_review, kinds={Kind.REVIEW_OPENED})
     person_deactivated.connect(hand_over, dispatch_uid="reviews.hand_over")
     panels.register("pocket-incident", pages.items_of_incident, order=45)
 
@@ -35,6 +37,17 @@ def hold_against_nothing(entry: TimelineEntry, incident: Incident) -> None:
     """A false alarm, or a duplicate. A merge is recorded on the one that goes on, too."""
     if not incident.is_open:
         effect.withdraw(incident, now=entry.at)
+
+
+def move_items(_entry: TimelineEntry, incident: Incident) -> None:
+    """What was agreed for a duplicate is done for the incident that goes on."""
+    if not incident.is_open and incident.duplicate_of is not None:
+        actions.move_items(incident, incident.duplicate_of)
+
+
+def join_review(_entry: TimelineEntry, incident: Incident) -> None:
+    """What was agreed before anybody thought of a review belongs to it."""
+    actions.join_review(incident)
 
 
 def take_in_items(entry: TimelineEntry, incident: Incident) -> None:

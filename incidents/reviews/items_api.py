@@ -16,6 +16,7 @@ from incidents.core.api.base import HouseViewSet, IncidentDoor, Nothing, Strict,
 from incidents.core.api.shapes import PersonOut
 from incidents.core.errors import DomainError
 from incidents.core.models import Incident, User
+from incidents.core.rest import NewestFirst
 from incidents.reviews import services
 from incidents.reviews.models import ActionItem, ItemEntry, Suspicion, Why
 from incidents.timers import clock
@@ -156,6 +157,15 @@ class Proposal(Strict):
     priority = serializers.ChoiceField(choices=ActionItem.Priority.choices, required=False)
 
 
+class DueFirst(NewestFirst):
+    """What is due first comes first."""
+
+    ordering = ("due_on", "pk")
+
+    def get_ordering(self, request: Any, queryset: Any, view: Any) -> tuple[str, ...]:
+        return self.ordering
+
+
 class ActionItemFilter(django_filters.FilterSet):
     owner = django_filters.CharFilter(method="by_owner", help_text="A username, or: me, nobody.")
     team = django_filters.CharFilter(field_name="team__slug")
@@ -214,13 +224,14 @@ class ActionItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HouseV
     queryset = ActionItem.objects.all()
     serializer_class = ActionItemOut
     filterset_class = ActionItemFilter
+    pagination_class = DueFirst
     lookup_value_regex = "[0-9]{1,15}"
 
     def get_queryset(self) -> QuerySet[ActionItem]:
         if self.is_described:
             return ActionItem.objects.none()
         seen = ActionItem.objects.visible_to(self.actor).with_context()
-        return seen.order_by("due_on", "id")
+        return seen
 
     def get_serializer_class(self) -> Any:
         if self.action == "retrieve":
@@ -301,6 +312,8 @@ class ActionItemViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, HouseV
 class IncidentItemsViewSet(IncidentDoor):
     """What is agreed after one incident."""
 
+    pagination_class = DueFirst
+
     rules = {
         "action_items": Rule.READ,
         **dict.fromkeys(["add", "take_in", "propose"], Rule.RESPOND),
@@ -318,7 +331,7 @@ class IncidentItemsViewSet(IncidentDoor):
     def action_items(self, request: Request, reference: str) -> Response:
         """What is due first comes first."""
         items = ActionItem.objects.filter(incident=self.incident()).with_context()
-        page = self.paginate_queryset(items.order_by("due_on", "id"))
+        page = self.paginate_queryset(items)
         return self.get_paginated_response(ActionItemOut(page, many=True).data)
 
     @extend_schema(

@@ -7,6 +7,7 @@ import pytest
 from incidents.core import services as core
 from incidents.core.errors import DomainError, Forbidden, Refused
 from incidents.core.models import Kind
+from incidents.core.services.policies import DEFAULT_POLICIES
 from incidents.reviews import services as reviews
 from incidents.reviews.models import ActionItem, ItemEntry
 from tests.factories import MembershipFactory, UserFactory
@@ -349,3 +350,70 @@ def test_an_incident_may_end_and_its_items_do_not(item, incident, bob, alice, cl
         ("Mon 09 Mar", "bob"),
         ("Thu 12 Mar", "alice"),
     ]
+
+
+# --- By the runbook, with the review --------------------------------------------------------------
+
+
+@pytest.fixture
+def ruled(service, clock):
+    """An incident whose runbook says how long things may take."""
+    said = {
+        "action_items": {"due": {"high": "3 days", "low": "8 weeks"}, "watch": "30 days"},
+        "action_review": "1 week",
+        "rules": [{"severities": ["SEV2"], "required": True, "latest": "48 h"}],
+    }
+    core.publish_revision(
+        slug="default", title="Ours", policies=DEFAULT_POLICIES, document={"reviews": said}
+    )
+    return core.declare(title="Down", service=service, severity="SEV2")
+
+
+@pytest.mark.parametrize(
+    ("priority", "day"),
+    [
+        ("high", date(2026, 3, 5)),
+        ("medium", date(2026, 3, 16)),  # not said: two weeks
+        ("low", date(2026, 4, 27)),
+    ],
+)
+def test_when_it_is_due_is_for_the_runbook_to_say(ruled, alice, priority, day) -> None:
+    assert reviews.add_item(ruled, actor=alice, title="x", priority=priority).due_on == day
+
+
+def test_how_long_it_is_watched_and_when_it_is_asked_about_as_well(ruled, alice, bob) -> None:
+    item = reviews.add_item(over(ruled, bob), actor=alice, title="x", owner=bob)
+
+    done = reviews.finish_item(item, actor=bob, evidence="Seen")
+
+    assert (done.prove_on, done.watched_until) == (date(2026, 3, 9), date(2026, 4, 1))
+
+
+def test_what_was_agreed_before_belongs_to_the_review_when_it_opens(ruled, alice, bob) -> None:
+    item = reviews.add_item(ruled, actor=alice, title="x", owner=bob, priority="high")
+    assert item.review is None
+
+    over(ruled, bob)
+
+    item.refresh_from_db()
+    assert item.review == ruled.review
+    assert reviews.standing_in_the_way(ruled.review.items.all())
+
+
+def test_what_was_agreed_for_a_duplicate_goes_on_with_the_other(service, alice, bob, clock) -> None:
+    first, twin = (core.declare(title="Down", service=service, severity="SEV2") for _ in range(2))
+    item = reviews.add_item(twin, actor=alice, title="x", owner=bob)
+
+    core.merge(twin, into=first, actor=bob)
+
+    item.refresh_from_db()
+    assert item.incident == first
+
+
+def test_the_incident_is_reopened_and_its_items_stay(ruled, alice, bob) -> None:
+    item = reviews.add_item(over(ruled, bob), actor=alice, title="x", owner=bob)
+
+    core.reopen(ruled, reason="It is down again", actor=bob)
+
+    item.refresh_from_db()
+    assert (item.state, item.incident, item.review) == ("open", ruled, ruled.review)

@@ -280,6 +280,19 @@ def hand_over(user: User, *, actor: User | None, now: datetime) -> int:
     return len(items)
 
 
+def move_items(incident: Incident, into: Incident) -> int:
+    """`incident` is a duplicate (both are locked): its open items are those of `into`."""
+    items = ActionItem.objects.pending().filter(incident=incident)
+    review = Review.objects.filter(incident=into).first()
+    return items.update(incident=into, review=review, why=None)
+
+
+def join_review(incident: Incident) -> int:
+    """The incident (locked) has a review: what was agreed before belongs to it."""
+    review = Review.objects.get(incident=incident)
+    return ActionItem.objects.filter(incident=incident, review=None).update(review=review)
+
+
 # --- What the verbs have in common ----------------------------------------------------------------
 
 
