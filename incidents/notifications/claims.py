@@ -21,7 +21,6 @@ from incidents.notifications.parcels import Parcel
 from incidents.timers import clock, failpoints
 
 OVERDUE_AT_ONCE = 50
-LOOKS = 4
 # About as long as another process holds what it claims (people as well), seconds.
 A_CLAIM = 0.03
 
@@ -44,23 +43,30 @@ def take(
     theirs, what waited for too long is given up.
     """
     due = Delivery.objects.due(now).filter(urgency=urgency, transport=transport)
-    parcels: list[Parcel] = []
-    handled = elsewhere = 0
+    over: list[Parcel] = []
+    handled = 0
     if crowd or not room:
         crowded = Q(*[("address__startswith", name) for name in crowd], _connector=Q.OR)
-        parcels, handled, _ = _claim(due.filter(crowded), room=0, now=now)
+        over, handled, _ = _claim(due.filter(crowded), room=0, now=now)
         due = due.exclude(crowded) if crowd else due
-    left = room
-    for _ in range(LOOKS if room else 0):
-        more, also, busy = _claim(due, room=left, now=now)
-        parcels, handled, left = parcels + more, handled + also, left - len(more)
-        elsewhere += len(busy)
-        if not busy or left <= 0:
-            break
-        if not more:
-            time.sleep(A_CLAIM)
-        due = due.filter(Q(incident=None) | ~Q(incident__in=busy))
-    return Taken(parcels, handled, has_more=bool(crowd) or handled + elsewhere >= room)
+    if not room:
+        return Taken(over, handled, has_more=True)
+    parcels, also, busy = _look(due, room=room, now=now)
+    if busy and not parcels:
+        time.sleep(A_CLAIM)
+        parcels, also, busy = _look(due, room=room, now=now)
+    has_more = bool(crowd) or also + len(busy) >= room
+    return Taken(over + parcels, handled + also, has_more)
+
+
+def _look(due: DeliveryQuerySet, *, room: int, now: datetime) -> tuple[list[Parcel], int, set[int]]:
+    """A claim, and where incidents were in other hands, one of others in their place."""
+    parcels, handled, busy = _claim(due, room=room, now=now)
+    if busy and len(parcels) < room:
+        free = due.filter(Q(incident=None) | ~Q(incident__in=busy))
+        more, also, busier = _claim(free, room=room - len(parcels), now=now)
+        return parcels + more, handled + also, busy | busier
+    return parcels, handled, busy
 
 
 def _claim(
