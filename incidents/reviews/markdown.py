@@ -6,14 +6,14 @@ as a picture would tell a stranger's server who reads; only http, https and mail
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import nh3
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-LONGEST = 10_000  # what takes longest to read grows with the square of its length
+LONGEST = 20_000
 TAGS = {
     *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "code"),
     *("em", "strong", "s", "a", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"),
@@ -22,8 +22,12 @@ SCHEMES = {"http", "https", "mailto"}
 _LEADS = re.compile(r"(?:https?://|mailto:)[^\s\\]", re.IGNORECASE)
 
 
+@lru_cache(maxsize=512)
 def render(text: str, *, level: int = 3) -> SafeString:
-    """As HTML. Its headings begin at `level`: they stand below those of the page."""
+    """As HTML. Its headings begin at `level`: they stand below those of the page.
+
+    Kept: what is made to take long (2 s for LONGEST brackets) does so once in each process.
+    """
     parser = _parser()
     tokens = parser.parse(text[:LONGEST])
     _lower(tokens, level - 1)

@@ -10,6 +10,7 @@ from incidents.core.models import CANARY, Incident, RunbookRevision, SeverityPol
 from incidents.escalation.models import Page
 from incidents.reviews import section
 from incidents.reviews.document import compose, facts, places_of
+from incidents.reviews.document import text_of as said
 from incidents.reviews.document.facts import Facts
 from incidents.reviews.document.sections import Place
 from incidents.reviews.models import FollowUp, FollowUpStep, Review
@@ -60,6 +61,11 @@ def titles_of(revision: RunbookRevision) -> tuple[str, ...]:
 def places(review: Review) -> list[Place]:
     """The sections of its document, in order."""
     return places_of(read(review))
+
+
+def text_of(review: Review, key: str) -> str:
+    """What a section says now, by people's words or by itself."""
+    return said(key, read(review))[0]
 
 
 def document_of(review: Review) -> dict[str, Any]:

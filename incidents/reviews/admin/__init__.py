@@ -1,3 +1,5 @@
-from incidents.reviews.admin import items
+"""The pages of this room in the admin."""
 
-__all__ = ["items"]
+from incidents.reviews.admin import items, meeting, reviews, verbs
+
+__all__ = ["items", "meeting", "reviews", "verbs"]

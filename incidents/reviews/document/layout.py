@@ -22,6 +22,7 @@ from incidents.reviews.document.wording import (
 )
 
 type Json = dict[str, Any]
+EMPTY = "Nothing is written down here."
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Block:
     heads: tuple[str, ...] = ()
     rows: tuple[tuple[Cell, ...], ...] = ()
     tree: tuple["Branch", ...] = ()
+
+    @property
+    def labelled(self) -> list[list[tuple[str, Cell]]]:
+        """The rows of a table, each cell with the name of its column: phones show no columns."""
+        return [list(zip(self.heads, row, strict=True)) for row in self.rows]
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,7 @@ def _chapters(document: Json) -> Iterator[Chapter]:
         if not blocks:
             if not section["is_asked_for"] and section["key"] not in ALWAYS:
                 continue
-            blocks = (Block("note", text="Nothing is written down here."),)
+            blocks = (Block("note", text=EMPTY),)
         yield Chapter(section["key"], section["title"], blocks)
 
 
