@@ -13,7 +13,8 @@ from django.urls import reverse
 
 from incidents.core import services as core
 from incidents.core.models import Incident
-from incidents.reviews import reading, section
+from incidents.reviews import reading, section, services
+from incidents.reviews.admin.meeting import responders
 from incidents.reviews.document import Edition, compose, lay
 from incidents.reviews.document.facts import Facts
 from incidents.reviews.document.layout import EMPTY, Block
@@ -101,6 +102,29 @@ def banner(review: Review) -> dict[str, Any]:
         "steps": steps(review),
         "facilitator": review.facilitator,
         "revision": review.revisions.order_by("-number").first(),
+        **unmet(review),
+    }
+
+
+def unmet(review: Review) -> dict[str, Any]:
+    """What stands in the way of the next step."""
+    if review.suspended_at is not None or review.is_over:
+        return {}
+    if review.state == ReviewState.PUBLISHED:
+        missing, wanted = services.unmet_to_close(review), "Before it can be closed:"
+    else:
+        missing, wanted = services.unmet_to_publish(review), "Before it can be published:"
+    return {"unmet": missing, "unmet_for": wanted}
+
+
+def in_place(review: Review) -> dict[str, Any]:
+    """What the small forms on the page offer."""
+    return {
+        "people": list(responders(review.incident)),
+        "kinds": ActionItem.Kind.choices,
+        "priorities": ActionItem.Priority.choices,
+        "answers": review.whys.exclude(answer="").order_by("pk"),
+        "files": [("markdown", "Markdown"), ("html", "HTML"), ("json", "JSON"), ("yaml", "YAML")],
     }
 
 

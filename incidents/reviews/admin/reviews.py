@@ -1,5 +1,6 @@
 """Reviews in the admin: what is due, and the page that a team holds its meeting with."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -35,9 +36,10 @@ TONES = {
 # Where on the page one goes on after each of these.
 ANCHORS = {
     **dict.fromkeys(["leave-out", "take-in", "correct-entry", "add-entry"], "timeline"),
-    **dict.fromkeys(["withdraw-entry"], "timeline"),
-    **dict.fromkeys(["ask-why", "answer-why", "remove-why"], "root_cause"),
-    **dict.fromkeys(["agree-action"], "action_items"),
+    **dict.fromkeys(["withdraw-entry", "check-timeline", "uncheck-timeline"], "timeline"),
+    **dict.fromkeys(["ask-why", "answer-why", "is-cause", "remove-why"], "root_cause"),
+    **{"agree-action": "action_items", "state-facts": "impact"},
+    **dict.fromkeys(["do-step", "skip-step"], "steps"),
 }
 
 
@@ -121,6 +123,8 @@ class ReviewAdmin(HouseAdmin):
             **review_page.banner(review),
             **review_page.rules(review),
             **review_page.beside(review),
+            **review_page.in_place(review),
+            "seen": self.seen(review),
             "agenda": review_page.agenda(review),
             "opts": self.opts,
             "title": str(review),
@@ -142,6 +146,29 @@ class ReviewAdmin(HouseAdmin):
             "may_write": user.may_respond,
             **review_page.document(review),
         }
+
+    # --- Two people at once ----------------------------------------------------------------------
+
+    def seen(self, subject: Review) -> str:
+        """Which state of the facts and answers a form was shown with."""
+        return f"{subject.version}-{sum(subject.whys.values_list('version', flat=True))}"
+
+    def carry_out(
+        self, request: HttpRequest, subject: Review, verb: Verb, facts: dict[str, Any]
+    ) -> Sequence[Any]:
+        """Call the verb; where somebody was faster, both texts stand on the page then."""
+        given = request.POST.get("seen", "")
+        if verb.name == "state-facts":
+            number = given.partition("-")[0]
+            is_number = number.isascii() and number.isdecimal() and len(number) < 10
+            facts |= {"version": int(number) if is_number else 0}
+        elif verb.name == "answer-why" and given == self.seen(subject):
+            facts |= {"version": facts["why"].version}
+        try:
+            verb.run(subject, request.user, facts)
+        except Stale as error:
+            return [error.message]
+        return ()
 
     def _done(
         self, request: HttpRequest, subject: Any, verb: Verb, facts: dict[str, Any]

@@ -78,9 +78,7 @@ def _mark(review: Review, actor: Any, facts: dict[str, Any], *, belongs: bool) -
     entry = facts["entry"]
     known = Mark.objects.filter(review=review, entry=entry).first()
     at, text = (known.at, known.text) if known else (None, "")
-    return writing.mark_entry(
-        review, entry=entry, belongs=belongs, at=at, text=text, actor=actor
-    )
+    return writing.mark_entry(review, entry=entry, belongs=belongs, at=at, text=text, actor=actor)
 
 
 def _correct(review: Review, actor: Any, facts: dict[str, Any]) -> Mark:

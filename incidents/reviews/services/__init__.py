@@ -44,12 +44,26 @@ from incidents.reviews.services.steps import (
     skip_step,
     steps_of,
     undo_step,
+from incidents.reviews.services.publishing import correct
+from incidents.reviews.services.recording import may_decide, moves_of
+from incidents.reviews.services.reminding import open_steps, unmet_to_close, unmet_to_publish
+from incidents.reviews.services.stating import close, fact_of, publish, write_facts
+from incidents.reviews.services.steps import assign_follow_up, finish_step, skip_step, undo_step
+from incidents.reviews.services.writing import (
+    Stored,
+    add_entry,
+    change_entry,
+    mark_entry,
+    stored_section,
+    write_section,
 )
 
 __all__ = [
     "Backlog",
     "Prevention",
+    "Stored",
     "add_attendee",
+    "add_entry",
     "add_item",
     "answer_why",
     "ask_why",
@@ -57,10 +71,12 @@ __all__ = [
     "assign_item",
     "backlog_by_team",
     "cancel",
+    "change_entry",
     "change_item",
     "close",
     "comment_item",
     "confirm_suspicion",
+    "correct",
     "decline_item",
     "fact_of",
     "finish_item",
@@ -69,6 +85,7 @@ __all__ = [
     "import_items",
     "lacks",
     "mark_cause",
+    "mark_entry",
     "may_decide",
     "moves_of",
     "open_steps",
@@ -86,10 +103,12 @@ __all__ = [
     "standing_in_the_way",
     "start_item",
     "steps_of",
+    "stored_section",
     "undo_step",
     "unmet_to_close",
     "unmet_to_publish",
     "verify_item",
     "waive",
     "write_facts",
+    "write_section",
 ]
