@@ -30,6 +30,7 @@ from incidents.reviews.services.meeting import (
 )
 from incidents.reviews.services.opening import request, waive
 from incidents.reviews.services.proposals import import_items, propose_runbook_change
+from incidents.reviews.services.publishing import correct
 from incidents.reviews.services.recording import may_decide, moves_of, section_of
 from incidents.reviews.services.reminding import (
     lacks,
@@ -44,11 +45,7 @@ from incidents.reviews.services.steps import (
     skip_step,
     steps_of,
     undo_step,
-from incidents.reviews.services.publishing import correct
-from incidents.reviews.services.recording import may_decide, moves_of
-from incidents.reviews.services.reminding import open_steps, unmet_to_close, unmet_to_publish
-from incidents.reviews.services.stating import close, fact_of, publish, write_facts
-from incidents.reviews.services.steps import assign_follow_up, finish_step, skip_step, undo_step
+)
 from incidents.reviews.services.writing import (
     Stored,
     add_entry,
