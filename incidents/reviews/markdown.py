@@ -67,19 +67,19 @@ def _lower(tokens: Sequence[Token], by: int) -> None:
 
 # --- In documents ---------------------------------------------------------------------------------
 
-_SIGNS = re.compile(r"([\\`*_\[\]<>|~&#])")
-_AT_THE_START = re.compile(r"^(\s*)([-+=]|\d+[.)])", re.MULTILINE)
+_SIGNS = re.compile(r"([\\`*\[\]<|]|(?<![^\W_])_|_(?![^\W_])|~(?=~)|(?<=~)~|&(?=[#\w]))")
+_AT_THE_START = re.compile(r"^([-+=#>~]|\d+[.)])")
 
 
 def escape(text: str) -> str:
     """Plain text as Markdown that reads the same: on one line, nothing in it is a sign."""
-    line = " ".join(text.split())
-    return _AT_THE_START.sub(_escape_start, _SIGNS.sub(r"\\\1", line))
+    line = inline(text)
+    return _AT_THE_START.sub(lambda match: f"{match[0][:-1]}\\{match[0][-1]}", line)
 
 
-def _escape_start(match: re.Match[str]) -> str:
-    space, sign = match.groups()
-    return f"{space}{sign[:-1]}\\{sign[-1]}"
+def inline(text: str) -> str:
+    """The same where something stands before it already: in a table, behind the sign of a list."""
+    return _SIGNS.sub(r"\\\1", " ".join(text.split()))
 
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")

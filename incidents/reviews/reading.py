@@ -228,10 +228,11 @@ def _actions(review: Review) -> tuple[facts.Action, ...]:
 
 def _steps(review: Review) -> tuple[facts.Step, ...]:
     plans = review.follow_ups.select_related("owner").prefetch_related("steps__done_by")
-    return tuple(_step(plan, step) for plan in plans for step in plan.steps.all())
+    runs_it = str(review.facilitator or "")
+    return tuple(_step(plan, step, runs_it) for plan in plans for step in plan.steps.all())
 
 
-def _step(plan: FollowUp, step: FollowUpStep) -> facts.Step:
-    who = str(step.done_by or plan.owner or plan.role.replace("_", " ").capitalize())
+def _step(plan: FollowUp, step: FollowUpStep, runs_it: str) -> facts.Step:
+    who = str(step.done_by or plan.owner or runs_it)
     note = step.note if step.is_needed else f"Not needed. {step.note}".strip()
     return facts.Step(step.text, plan.due_at, who, step.done_at, note, step.link)

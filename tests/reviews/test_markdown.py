@@ -49,7 +49,25 @@ def test_it_does_not_take_long_for_what_is_made_to_last(text):
     assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize("text", [*PAYLOADS, "# x", "- x", "1. x", "a|b", "*x*", "&lt;", "x\n---"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *PAYLOADS,
+        "# x",
+        "- x",
+        "1. x",
+        "a|b",
+        "*x*",
+        "_x_ a_b_c",
+        "&lt; a & b",
+        "x\n---",
+        "# x",
+        "> x",
+        "~~x~~ ~y",
+        "+ x",
+        "12) x",
+    ],
+)
 def test_an_escaped_text_reads_the_same_in_any_markdown(text):
     html = MarkdownIt("commonmark", {"html": True}).enable("table").render(escape(text))
 

@@ -27,11 +27,15 @@ EMPTY = "Nothing is written down here."
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell or line of plain text; `detail`: more about it, smaller. `tone`: good, bad, quiet."""
+    """A cell or line of plain text; `detail`: more about it, smaller. `tone`: good, bad, quiet.
+
+    `link`: where to see it; only addresses of the web become one.
+    """
 
     text: str
     detail: str = ""
     tone: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -268,7 +272,7 @@ def _actions(document: Json) -> Iterator[Block]:
             Cell(item["kind"]),
             Cell(item["owner"] or "Nobody yet", tone="" if item["owner"] else "bad"),
             Cell(day(date.fromisoformat(item["due_on"])) if item["due_on"] else "None"),
-            Cell(item["priority"], "Required" if item["required"] else ""),
+            Cell(f"{item['priority']}{', required' if item['required'] else ''}"),
             Cell(item["state"].replace("_", " ").capitalize()),
         )
         for item in items
@@ -292,7 +296,7 @@ def _figures(document: Json) -> Iterator[Block]:
         for one in known
     )
     if rows:
-        heads = ("Phase", "Took", "Target", "")
+        heads = ("Phase", "Took", "Target", "Result")
         yield Block("table", name="Figures against targets", heads=heads, rows=rows)
 
 
@@ -318,11 +322,11 @@ def _escalations(document: Json) -> Iterator[Block]:
         yield Block("note", text=f"{counted(told['left_out'], 'page')} more were sent.")
     if told["events"]:
         lines = [f"{hour(_at(one['at']))} {one['text']}" for one in told["events"]]
-        yield Block("lines", name="What else happened to the pages", rows=_lines(lines))
+        yield Block("lines", name="What became of them", rows=_lines(lines))
 
 
 def _asked(one: Json) -> tuple[Cell, ...]:
-    way = "by hand or by role" if one["level"] is None else f"level {one['level'] + 1}"
+    way = "by hand or by role" if one["level"] is None else f"level {one['level']}"
     answered = _at(one["answered_at"]) if one["answered_at"] else None
     took = f"after {lasting(answered - _at(one['at']))}" if answered else "no"
     return Cell(hour(_at(one["at"]))), Cell(one["who"]), Cell(way, one["reason"]), Cell(took)
@@ -354,7 +358,7 @@ def _messages(document: Json) -> Iterator[Block]:
 def _follow_up(document: Json) -> Iterator[Block]:
     rows = tuple(
         (
-            Cell(one["title"], " ".join(filter(None, [one["note"], one["link"]]))),
+            Cell(one["title"], one["note"], link=one["link"]),
             Cell(one["who"] or "Nobody yet"),
             Cell(f"{stamp(_at(one['due_at']))}" if one["due_at"] else "None"),
             Cell(stamp(_at(one["done_at"])) if one["done_at"] else "Open"),

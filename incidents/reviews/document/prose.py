@@ -53,9 +53,9 @@ def _what(facts: Facts) -> str:
     where = f"{escape(facts.service)} ({escape(facts.team)})"
     severity = f"an incident of {escape(facts.severity_label)}"
     if facts.lasted is None or facts.ended_at is None:
-        return f"{drill}{when} {where} had {severity}: {escape(facts.title)}."
+        return f"{drill}{when} {where} had {severity}: “{escape(facts.title)}”."
     span = f"{lasting(facts.lasted)}, {period(facts.began_at, facts.ended_at)}"
-    return f"{drill}{when} {where} had {severity} for {span}: {escape(facts.title)}."
+    return f"{drill}{when} {where} had {severity} for {span}: “{escape(facts.title)}”."
 
 
 def _hurt(facts: Facts) -> str:

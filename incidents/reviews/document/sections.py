@@ -70,11 +70,23 @@ def places(titles: Iterable[str], written: Iterable[str] = ()) -> list[Place]:
         if key in found:
             key = slug_of(title)
         found.setdefault(key, Place(key, title))
-    for key in _beside(found, written):
-        found.setdefault(key, Place(key, TITLES.get(key, _title_of(key)), is_asked_for=False))
-    head = [] if "summary" in found else [Place("summary", TITLES["summary"], is_asked_for=False)]
+    head = [] if "summary" in found else ["summary"]
+    for key in [*head, *_beside(found, written)]:
+        found = _put_in(found, Place(key, TITLES.get(key, _title_of(key)), is_asked_for=False))
     record = [Place(key, TITLES[key], is_asked_for=False) for key in RECORD if key not in found]
-    return [*head, *found.values(), *record]
+    return [*found.values(), *record]
+
+
+def _put_in(found: dict[str, Place], place: Place) -> dict[str, Place]:
+    """Behind the last of those that usually stand before it."""
+    order = list(TITLES)
+    usual = order[: order.index(place.key)] if place.key in order else order
+    before = [key for key in found if key in usual]
+    at = list(found).index(before[-1]) + 1 if before and place.key != "summary" else 0
+    if place.key not in order:
+        at = len(found)
+    items = list(found.items())
+    return dict([*items[:at], (place.key, place), *items[at:]])
 
 
 def _beside(found: dict[str, Place], written: Iterable[str]) -> list[str]:

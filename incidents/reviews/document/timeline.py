@@ -93,7 +93,8 @@ def _row(entry: Entry, mark: Mark | None, at: datetime, facts: Facts) -> Row:
     resolved = facts.milestones.get("resolved")
     over = resolved is not None and at > resolved + SAME
     belongs = entry.kind in BELONG and not over
-    text = entry.text
+    # What the cause was is told in a section of its own.
+    text = "Resolved." if entry.kind == Kind.RESOLVED else entry.text
     if mark is not None:
         belongs, at, text = mark.belongs, mark.at or at, mark.text or text
     was = entry.at if abs(at - entry.at) >= SAME else None

@@ -1,5 +1,6 @@
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -8,16 +9,20 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from incidents.core.errors import DomainError
 from incidents.reviews import services
+from incidents.reviews.exporting import FORMS, export
 from incidents.reviews.models import Review, ReviewState, Why
 
 EXAMPLES = {
     "list": "manage.py review list --state due",
     "show": "manage.py review show INC-2026-03-02-001",
+    "export": "manage.py review export INC-2026-03-02-001 --as html --to review.html",
 }
 ABOUT = {
     "list": "Reviews that still ask for something, the next one first; --all: every one.",
     "show": "Where a review stands, what it lacks, who comes, why it happened, what is to be done.",
+    "export": "Its document as Markdown, HTML, JSON or YAML: the last revision, else the draft.",
 }
 
 
@@ -43,6 +48,13 @@ class Command(BaseCommand):
         made["list"].add_argument("--team", metavar="SLUG")
         made["list"].add_argument("--all", action="store_true", dest="is_all")
         made["show"].add_argument("reference", help="of the incident")
+        made["export"].add_argument("reference", help="of the incident")
+        made["export"].add_argument("--as", choices=FORMS, default="markdown", dest="form")
+        made["export"].add_argument(
+            "--revision", type=int, default=0, metavar="NUMBER", help="default: the last one"
+        )
+        made["export"].add_argument("--draft", action="store_true", help="as it is now")
+        made["export"].add_argument("--to", metavar="FILE", help="default: printed")
 
     def handle(self, *_args: Any, verb: str, **options: Any) -> None:
         act: Callable[..., None] = getattr(self, f"_{verb}")
@@ -69,14 +81,44 @@ class Command(BaseCommand):
         self._print(table)
 
     def _show(self, *, reference: str, **_: Any) -> None:
-        found = Review.objects.with_context().filter(incident__reference=reference)
-        review = found.first()
-        if review is None:
-            raise CommandError(f"There is no review of {reference}.")
+        review = _review(reference)
         self._print(_facts(review), *_parts(review))
+
+    def _export(
+        self,
+        *,
+        reference: str,
+        form: str,
+        revision: int,
+        draft: bool,
+        to: str | None,
+        **_: Any,
+    ) -> None:
+        try:
+            made = export(_review(reference), form=form, number=revision, draft=draft)
+        except DomainError as error:
+            raise CommandError(error.message) from None
+        if to is None:
+            self.stdout.write(made.text, ending="")
+            return
+        try:
+            with Path(to).open("x", encoding="utf-8") as file:
+                file.write(made.text)
+        except FileExistsError:
+            raise CommandError(f"{to} is there already; name another file.") from None
+        except OSError as error:
+            raise CommandError(f"{to} cannot be written: {error.strerror}.") from None
+        self.stdout.write(f"The review of {reference} is in {to}.")
 
     def _print(self, *things: Any) -> None:
         Console(file=self.stdout, width=120, highlight=False).print(*things, sep="\n")  # type: ignore[arg-type]
+
+
+def _review(reference: str) -> Review:
+    review = Review.objects.with_context().filter(incident__reference=reference).first()
+    if review is None:
+        raise CommandError(f"There is no review of {reference}.")
+    return review
 
 
 def _facts(review: Review) -> Table:
