@@ -61,6 +61,7 @@ from incidents.escalation.api import (
 from incidents.notifications.api import ContactMethodViewSet, DeliveryViewSet
 from incidents.oncall.api import ScheduleViewSet
 from incidents.reviews.api import ReviewViewSet
+from incidents.reviews.document_api import ReviewDocumentViewSet
 from incidents.reviews.errors import Stale
 from incidents.reviews.items_api import ActionItemViewSet, IncidentItemsViewSet
 
@@ -86,6 +87,7 @@ for prefix, viewset, name in [
     ("team-channels", ChannelViewSet, "team-channel"),
     ("components", ComponentViewSet, "component"),
     ("reviews", ReviewViewSet, "review"),
+    ("reviews", ReviewDocumentViewSet, "review-document"),
     ("pages", PageViewSet, "page"),
     ("escalation-policies", PolicyViewSet, "escalation-policy"),
     ("policy-assignments", AssignmentViewSet, "policy-assignment"),

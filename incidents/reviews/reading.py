@@ -9,7 +9,8 @@ from incidents.core.documents import Duration, Percent, Section, Text, section_o
 from incidents.core.models import CANARY, Incident, RunbookRevision, SeverityPolicy
 from incidents.escalation.models import Page
 from incidents.reviews import section
-from incidents.reviews.document import compose, facts, places_of
+from incidents.reviews.document import compose, facts
+from incidents.reviews.document import places_of as places_in
 from incidents.reviews.document import text_of as said
 from incidents.reviews.document.facts import Facts
 from incidents.reviews.document.sections import Place
@@ -60,7 +61,7 @@ def titles_of(revision: RunbookRevision) -> tuple[str, ...]:
 
 def places(review: Review) -> list[Place]:
     """The sections of its document, in order."""
-    return places_of(read(review))
+    return places_in(read(review))
 
 
 def text_of(review: Review, key: str) -> str:

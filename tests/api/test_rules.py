@@ -71,6 +71,11 @@ def delivery_at(world: World, _role: str) -> str:
     return f"/api/v1/deliveries/{Delivery.objects.filter(incident=world.incident)[0].pk}/"
 
 
+def entry_of_the_reviewed(world: World, _role: str) -> str:
+    entry = world.reviewed.timeline.order_by("pk")[0]
+    return f"/api/v1/reviews/{world.reviewed.reference}/timeline/{entry.pk}/"
+
+
 def someday(world: World, **more: Any) -> str:
     return (world.incident.declared_at + timedelta(**more)).isoformat()
 
@@ -242,6 +247,26 @@ ROUTES: dict[str, Route] = {
     "POST reviews/{reference}/steps/{step}/undo/": review("steps/{world.step.pk}/undo/"),
     "POST reviews/{reference}/follow-ups/{plan}/assign/": review(
         "follow-ups/{world.step.follow_up_id}/assign/", {"owner": "bob"}
+    ),
+    "GET reviews/{reference}/sections/": read(
+        world_at("reviews/{world.reviewed.reference}/sections/")
+    ),
+    "PUT reviews/{reference}/sections/{key}/": review(
+        "sections/summary/", {"version": 0, "text": "It was slow."}
+    ),
+    "POST reviews/{reference}/timeline/": review(
+        "timeline/", lambda world: {"at": someday(world), "text": "It began."}
+    ),
+    "PUT reviews/{reference}/timeline/{entry}/": Route(
+        Rule.RESPOND, RESPONDERS, entry_of_the_reviewed, lambda _: {"belongs": False}
+    ),
+    "GET reviews/{reference}/revisions/": read(
+        world_at("reviews/{world.reviewed.reference}/revisions/")
+    ),
+    # Whoever gets through is told that it is not published yet.
+    "POST reviews/{reference}/correct/": review("correct/", {"note": "A figure was wrong."}),
+    "GET reviews/{reference}/document/": read(
+        world_at("reviews/{world.reviewed.reference}/document/")
     ),
     # what is to be done afterwards
     "GET incidents/{reference}/action-items/": read(of("action-items/")),

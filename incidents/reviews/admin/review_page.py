@@ -7,6 +7,7 @@ live.js fetches again.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from django.urls import reverse
@@ -76,11 +77,12 @@ class Card:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of the timeline as it is marked, or a gap in it."""
+    """A row of the timeline as it is marked, a gap in it, or several rows that are left out."""
 
     row: Row | None = None
     gap: Gap | None = None
     t: str = ""
+    left_out: tuple["Line", ...] = ()
 
     @property
     def gap_text(self) -> str:
@@ -213,7 +215,18 @@ def lines(known: Facts) -> list[Line]:
         is_last = number + 1 == len(rows) or rows[number + 1].at != row.at
         if row.at in found and is_last:
             shown.append(Line(gap=found[row.at]))
-    return shown
+    return _folded(shown)
+
+
+def _folded(shown: list[Line]) -> list[Line]:
+    """What is left out in one go becomes one line that can be opened."""
+    found: list[Line] = []
+    for is_out, run in groupby(
+        shown, key=lambda line: line.row is not None and not line.row.belongs
+    ):
+        rows = tuple(run)
+        found += [Line(left_out=rows)] if is_out and len(rows) > 1 else rows
+    return found
 
 
 def branches(review: Review) -> list[Branch]:
