@@ -64,6 +64,7 @@ GROUPS = [
     (
         "What was learned",
         [
+            Place("Reviews", "school", "reviews.Review"),
             Place("Action items", "checklist", "reviews.ActionItem"),
         ],
     ),

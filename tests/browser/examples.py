@@ -12,6 +12,7 @@ from incidents.core.models import Incident, User
 from incidents.notifications.models import ContactMethod
 from incidents.notifications.transports.recorder import Recorder
 from incidents.oncall.models import Schedule
+from incidents.reviews.models import Review, Revision
 from tests.browser import visits
 from tests.browser.world import World
 
@@ -29,6 +30,19 @@ def examples(world: World) -> dict[str, list[dict[str, Any]]]:
             for verb, incident in visits.verbs_of(Incident, world.bob).items()
         ],
         "status-incident": [{"public_id": one.public_id} for one in PublicIncident.objects.all()],
+        "admin:review-section": [
+            {"pk": review.pk, "key": key}
+            for review, key in zip(
+                Review.objects.exclude(state="waived").order_by("pk"),
+                ["summary", "lessons"],
+                strict=False,
+            )
+        ],
+        "admin:review-document": [{"pk": review.pk} for review in Review.objects.order_by("pk")],
+        "admin:review-revision": [
+            {"pk": revision.review_id, "number": revision.number}
+            for revision in Revision.objects.all()
+        ],
         "on-call-take": [{"slug": schedule.slug} for schedule in schedules],
         "profile-token-revoke": [{"pk": world.token.pk}],
         "contacts-method": [{"pk": method.pk}, {"pk": waiting.pk}],

@@ -13,7 +13,16 @@ from incidents.core import services as core
 from tests.browser.payloads import ADDRESSES, PAYLOADS, packs
 from tests.browser.world import World, settle
 
-ROOMS = ["timers", "incidents", "oncall", "notifications", "escalation", "alerts", "insights"]
+ROOMS = [
+    "timers",
+    "incidents",
+    "oncall",
+    "notifications",
+    "escalation",
+    "alerts",
+    "insights",
+    "reviews",
+]
 UNLIMITED = 5_000
 SHORTEST = min(len(payload) for payload in PAYLOADS)
 

@@ -20,7 +20,7 @@ from tests.sizes import size
 
 ROWS_TRIED = 60
 # Pages that look different in every state.
-ROWS_SHOWN = {"incidents.incident": size(7, 3)}
+ROWS_SHOWN = {"incidents.incident": size(7, 3), "reviews.review": 5}
 
 # Named addresses that show no page of their own, each with the reason.
 NO_PAGE = {
@@ -28,6 +28,7 @@ NO_PAGE = {
     "logout": "takes POST only",
     "contacts-do": "takes POST only",
     "admin:login": "sends on to the login page",
+    "admin:review-export": "is a file",
     "status-json": "is a document",
     "status-feed": "is a document",
     "admin:logout": "takes POST only",

@@ -32,6 +32,7 @@ from incidents.reviews import services as reviews
 from incidents.runbooks import services as runbooks
 from incidents.timers import clock
 from incidents.timers import engine as timers
+from tests.browser.reviewed import build_reviews
 from tests.core import runbook
 from tests.factories import MembershipFactory, ServiceFactory, TeamFactory, UserFactory
 
@@ -90,6 +91,7 @@ def build() -> World:
     incidents = _incidents(service, source, alice, bob)
     _updates(incidents, bob)
     _agreed(incidents["done"], alice, bob)
+    build_reviews(team, alice, bob)
     token, _ = core.issue_token(bob, name="laptop", scope="respond")
     LoginAttempt.objects.create(account="0" * 64, address="192.0.2.7", at=clock.now())
     SavedView.objects.create(
