@@ -160,10 +160,8 @@ class Proposal(Strict):
 class DueFirst(NewestFirst):
     """What is due first comes first."""
 
-    ordering = ("due_on", "pk")
-
     def get_ordering(self, request: Any, queryset: Any, view: Any) -> tuple[str, ...]:
-        return self.ordering
+        return ("due_on", "pk")
 
 
 class ActionItemFilter(django_filters.FilterSet):

@@ -50,6 +50,8 @@ def test_its_owner_is_told_and_whoever_takes_it_on_alone_is_not(item, incident, 
         ({"title": "  "}, "title"),
         ({"title": "x", "kind": "wish"}, "kind"),
         ({"title": "x", "priority": "asap"}, "priority"),
+        ({"title": "x", "due_on": date.max}, "due_on"),
+        ({"title": "x", "due_on": date(1999, 12, 31)}, "due_on"),
     ],
 )
 def test_it_refuses_what_nobody_could_do(incident, alice, facts, field) -> None:

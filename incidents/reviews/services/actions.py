@@ -18,6 +18,7 @@ from incidents.timers import clock
 
 Event = ItemEntry.Kind
 LONGEST_TITLE, LONGEST_TEXT = 300, 10_000
+EARLIEST, LATEST = date(2000, 1, 1), date(2200, 1, 1)
 # What an incident's timeline tells of its items; the rest is told on their own pages.
 ON_TIMELINE = {
     Event.AGREED: Kind.ACTION_ADDED,
@@ -66,7 +67,7 @@ def add_item(
         kind=kind,
         priority=priority,
         is_required=priority == ActionItem.Priority.HIGH if is_required is None else is_required,
-        due_on=rules.working_day(incident.service.team, due_on)
+        due_on=_day(incident.service.team, due_on)
         if due_on
         else rules.due_on(incident, priority, now),
         created_at=now,
@@ -103,7 +104,7 @@ def change_item(item: ActionItem, *, actor: User, **facts: Any) -> ActionItem:
             changed["title"], "The title", field="title", longest=LONGEST_TITLE
         )
     if "due_on" in changed:
-        changed["due_on"] = rules.working_day(item.team, changed["due_on"])
+        changed["due_on"] = _day(item.team, changed["due_on"])
     if "detail" in changed:
         changed["detail"] = _text(changed["detail"], "detail")
     told = [f"{_NAMES[name]}: {getattr(item, name)} → {value}" for name, value in changed.items()]
@@ -351,6 +352,13 @@ def _why_of(incident: Incident, why: Why | None) -> Why | None:
     if why is not None and why.review.incident_id != incident.pk:
         raise DomainError("This answer belongs to another incident's review.", field="why")
     return why
+
+
+def _day(team: Team, day: date) -> date:
+    """The day, or the next on which the team works."""
+    if not EARLIEST <= day < LATEST:
+        raise DomainError("Write a day between 2000 and 2200.", field="due_on")
+    return rules.working_day(team, day)
 
 
 def _today(team: Team, now: datetime) -> date:

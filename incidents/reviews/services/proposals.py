@@ -13,7 +13,7 @@ from incidents.core.errors import DomainError
 from incidents.core.models import Incident, Team, User
 from incidents.core.services.recording import require_text
 from incidents.reviews.models import ActionItem, RunbookProposal
-from incidents.reviews.services.actions import add_item
+from incidents.reviews.services.actions import EARLIEST, LATEST, add_item
 from incidents.timers import clock
 
 MOST_IMPORTED = 200
@@ -143,6 +143,7 @@ def _is_over(row: Mapping[str, Any]) -> bool:
 
 def _day_of(value: Any) -> date | None:
     try:
-        return date.fromisoformat(str(value)[:10]) if value else None
+        day = date.fromisoformat(str(value)[:10]) if value else None
     except ValueError:
         return None
+    return day if day and EARLIEST <= day < LATEST else None
