@@ -12,7 +12,7 @@ from incidents.core.models import Incident, User
 from incidents.notifications.models import ContactMethod
 from incidents.notifications.transports.recorder import Recorder
 from incidents.oncall.models import Schedule
-from incidents.reviews.models import Review, Revision
+from incidents.reviews.models import ActionItem, Review, Revision
 from tests.browser import visits
 from tests.browser.world import World
 
@@ -28,6 +28,11 @@ def examples(world: World) -> dict[str, list[dict[str, Any]]]:
         "move": [
             {"reference": incident.reference, "verb": verb}
             for verb, incident in visits.verbs_of(Incident, world.bob).items()
+        ],
+        "action-item": [{"pk": item.pk} for item in ActionItem.objects.filter(owner=world.bob)],
+        "action-item-verb": [
+            {"pk": item.pk, "verb": verb}
+            for verb, item in visits.verbs_of(ActionItem, world.bob).items()
         ],
         "status-incident": [{"public_id": one.public_id} for one in PublicIncident.objects.all()],
         "admin:review-section": [

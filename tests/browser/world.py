@@ -29,6 +29,7 @@ from incidents.notifications.transports.base import TransportError
 from incidents.notifications.transports.recorder import Recorder
 from incidents.oncall import services as oncall
 from incidents.reviews import services as reviews
+from incidents.reviews.models import Suspicion
 from incidents.runbooks import services as runbooks
 from incidents.timers import clock
 from incidents.timers import engine as timers
@@ -126,13 +127,27 @@ def _updates(incidents: dict[str, Incident], bob: User) -> None:
 
 
 def _agreed(incident: Incident, alice: User, bob: User) -> None:
-    """Something to be done after it, with a comment; and something that nobody owns."""
-    item = reviews.add_item(
-        incident, actor=alice, title="Rotate the logs", priority="high", owner=bob
+    """An item in every state: with a comment, nobody's, declined, done, and done in vain."""
+    names = ["Rotate the logs", "Buy disks", "A bigger disk", "Delete old logs"]
+    open_one, declined, done, in_vain = (
+        reviews.add_item(incident, actor=alice, title=name, priority="high", owner=bob)
+        for name in names
     )
-    reviews.comment_item(item, actor=bob, text="Waiting for the *platform* team.")
+    reviews.comment_item(open_one, actor=bob, text="Waiting for the *platform* team.")
+    reviews.decline_item(declined, actor=alice, reason="Too dear")
+    for item in [done, in_vain]:
+        reviews.finish_item(item, actor=bob, evidence="https://git.example.org/42")
     reviews.propose_runbook_change(incident, actor=bob, section="checklists", text="Ask sooner.")
     reviews.add_item(incident, actor=alice, title="Alert on a full disk", kind="detect")
+    again = core.declare(
+        title="It was something", service=incident.service, severity="SEV4", recurrence_of=incident
+    )
+    said = {"suspected_cause": "The disk", "mitigation": "Deleted logs", "kind": "other"}
+    core.mark_recovered(core.acknowledge(again, actor=bob), actor=bob)
+    core.resolve(again, actor=bob, **said)
+    first = Suspicion.objects.order_by("pk").first()
+    assert first is not None
+    reviews.reject_suspicion(first, actor=alice, note="Another disk")
 
 
 def _announced(team: Team) -> Service:
