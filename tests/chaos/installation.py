@@ -20,6 +20,7 @@ import httpx
 import psycopg
 
 from drills.demo.process import free_port
+from tests.chaos import prepared
 from tests.chaos.history import History
 from tests.chaos.servers import (
     Postgres,
@@ -35,6 +36,7 @@ from tests.sizes import size
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_SECONDS = 2.0
+type Running = subprocess.Popen[bytes] | prepared.Process
 BUILT, COPY = "built", "house"
 CALM_WORLDS = size(60, 24)
 # What the checker asks: who committed what before what. A claim of a page is the insert of an
@@ -83,7 +85,7 @@ class Installation:
             "PUBLIC_URL": f"http://127.0.0.1:{self.port}",
             **settings,
         }
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Running] = []
         self.history = History(folder / "history.jsonl")
         self.wire.listener = self.history.hear
         self._client = httpx.Client(timeout=10, base_url=f"http://127.0.0.1:{self.port}/api/v1/")
@@ -94,11 +96,15 @@ class Installation:
 
     def start(
         self, *arguments: str, failpoints: str = "", settings: dict[str, str] | None = None
-    ) -> subprocess.Popen[bytes]:
+    ) -> Running:
         """`manage.py …` as a process of its own; `failpoints`: where it is to die."""
-        command = [sys.executable, "manage.py", *arguments]
         more = {"TOCSIN_FAILPOINTS": failpoints, "TOCSIN_PROCESS": "worker", **(settings or {})}
-        return self.spawn(arguments[0], command, more)
+        if "LD_PRELOAD" in more:  # Only a program that begins is given another clock.
+            return self.spawn(arguments[0], [sys.executable, "manage.py", *arguments], more)
+        log = self.folder / f"{arguments[0]}.log"
+        process = prepared.start(["manage.py", *arguments], {**self.environment, **more}, log)
+        self.processes.append(process)
+        return process
 
     def start_web(self, *, failpoints: str = "", ready: bool = True) -> subprocess.Popen[bytes]:
         """The web server; `ready`: return when it answers."""
@@ -228,7 +234,7 @@ def seed(env: dict[str, str], *arguments: str) -> dict[str, Any]:
     return json.loads(run.stdout)
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: Running) -> None:
     """SIGKILL for a process started here and for what it started itself."""
     if process.returncode is None:  # Not reaped: nobody else can have been given its number.
         with suppress(ProcessLookupError):

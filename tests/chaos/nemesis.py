@@ -1,16 +1,15 @@
 """Who kills, and who reports meanwhile."""
 
 import random
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 import httpx
 
-from tests.chaos.installation import Installation, kill
+from tests.chaos.installation import Installation, Running, kill
 
-type Start = Callable[[], subprocess.Popen[bytes]]
+type Start = Callable[[], Running]
 
 # Where a process may die by itself, and how often it does when it comes by.
 FAILPOINTS = ";".join(
