@@ -10,7 +10,7 @@ from incidents.core import services as core
 from incidents.core.models import User
 from incidents.notifications import services as notifications
 from incidents.notifications.services import Link, MessageOrder
-from incidents.reviews import attending, invitations
+from incidents.reviews import attending, engine, invitations
 from incidents.reviews.engine import Alarm, Stage
 from incidents.reviews.invitations import Meeting
 from incidents.reviews.models import Attendee, FollowUp, Review, ReviewState
@@ -164,27 +164,28 @@ def remind_of_steps(
         for person in _whom(review, alarm, [plan.owner or review.facilitator]):
             told.setdefault(person, []).append(plan)
     start = {Stage.SOON: "To do soon: ", Stage.DUE: "To do now: "}
-    late = (
-        f" That was {days_late(alarm.deadline, now)} ago." if alarm.stage == Stage.OVERDUE else ""
-    )
     for person, theirs in told.items():
-        lines = [review.incident.title, f"To be done by {{when}}.{late}"]
-        for plan in theirs:
-            owner = plan.owner or review.facilitator
-            whose = f" ({owner})" if owner and owner != person else ""
-            steps = [step.text for step in plan.steps.all() if step.done_at is None]
-            lines += ["", f"{plan.title}{whose}:", bullets([*steps, *plan.commands])]
+        parts = [_open_steps(review, plan, person, now) for plan in theirs]
         _tell(
             review,
             [person],
             what=f"steps:{_moment(alarm)}",
             before=start.get(alarm.stage, "Overdue after an incident: "),
-            body="\n".join(lines),
+            body="\n\n".join([review.incident.title, *parts]),
             link="Say what is done",
             now=now,
-            when=alarm.deadline,
         )
     return list(told)
+
+
+def _open_steps(review: Review, plan: FollowUp, person: User, now: datetime) -> str:
+    owner = plan.owner or review.facilitator
+    whose = f" ({owner})" if owner and owner != person else ""
+    by = f", by {both_times(plan.due_at, person.timezone)}" if plan.due_at else ""
+    is_late = plan.due_at is not None and plan.due_at + engine.GRACE <= now
+    late = f", {days_late(plan.due_at, now)} ago" if plan.due_at and is_late else ""
+    steps = [step.text for step in plan.steps.all() if step.done_at is None]
+    return f"{plan.title}{whose}{by}{late}:\n{bullets([*steps, *plan.commands])}"
 
 
 def _whom(review: Review, alarm: Alarm, owners: Sequence[User | None]) -> list[User]:

@@ -16,6 +16,7 @@ from incidents.timers.models import Timer
 
 REVIEW_DUE = "reviews.due"
 STEPS_DUE = "reviews.steps"
+OVERDUE = "overdue"  # the key of the timer that tells of all that is overdue, once a week
 
 
 def await_next(review: Review, now: datetime) -> None:
@@ -68,16 +69,31 @@ def act_on_review(timer: Timer, review: Review, now: datetime) -> None:
 
 
 def act_on_steps(timer: Timer, review: Review, now: datetime) -> None:
-    """A deadline of steps has come, or is near (timer `reviews.steps`, review locked)."""
+    """A deadline of steps has come, or is near (timer `reviews.steps`, review locked).
+
+    What its manager has heard of goes on in one message a week for all that is overdue.
+    """
     if review.is_over or review.suspended_at is not None:
         return
-    alarm = _alarm_of(timer)
-    plans = [plan for plan in _plans_with_open_steps(review) if plan.due_at == alarm.deadline]
+    alarm, is_weekly = _alarm_of(timer), timer.key == OVERDUE
+    plans = [
+        plan
+        for plan in _plans_with_open_steps(review)
+        if plan.due_at == alarm.deadline or (is_weekly and plan.due_at and plan.due_at < now)
+    ]
     if not plans:
         return
     announcing.remind_of_steps(review, alarm, plans, now=now)
     following = engine.follow(calendar_of(review), alarm)
-    _await(STEPS_DUE, review, following, key=alarm.deadline.isoformat())
+    if alarm.stage != Stage.OVERDUE:
+        _await(STEPS_DUE, review, following, key=alarm.deadline.isoformat())
+    elif is_weekly or not _awaits_weekly(review):
+        _await(STEPS_DUE, review, following, key=OVERDUE)
+
+
+def _awaits_weekly(review: Review) -> bool:
+    pending = Timer.objects.pending().of(review)
+    return pending.filter(kind=STEPS_DUE, key=OVERDUE).exists()
 
 
 def lacks(review: Review) -> list[Unmet]:
