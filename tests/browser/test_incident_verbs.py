@@ -197,6 +197,11 @@ PRESSES = {
         asks("Customers are not told", reason=TEXT),
         "It is recorded why they are not told.",
     ),
+    "request-review": (
+        closed,
+        asks("Ask for a review", reason=TEXT),
+        "Whoever runs it was told.",
+    ),
     "escalate": (fresh, asks("Escalate", reason=TEXT), SHOWN),
     "page": (fresh, asks("Page somebody", user="Bob", reason=TEXT), SHOWN),
     "reroute": (fresh, asks("Reroute", policy="Payments", reason=TEXT), SHOWN),

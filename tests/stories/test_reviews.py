@@ -249,6 +249,7 @@ def test_saas_wants_evidence_within_two_hours_and_the_review_within_two_days(
         ("Wed 04 Mar 09:30", "alice", "Review published"),
         ("Wed 04 Mar 09:30", "otto", "Review published"),
         ("Wed 04 Mar 10:00", "bob", "To do now"),
+        ("Thu 05 Mar 08:00", "bob", "Review due soon"),
         ("Thu 05 Mar 10:00", "alice", "Overdue after an incident"),
         ("Thu 05 Mar 16:00", "bob", "Review due"),
     ]

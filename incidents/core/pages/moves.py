@@ -21,7 +21,7 @@ WAY = ["acknowledge", "identify", "start-mitigating", "mark-recovered", "resolve
 BESIDE = [
     *("join", "take-command", "escalate", "page", "mark-recovered", "relapse", "resolve"),
     *("publish-update", "decline-customer-notice", "change-severity", "change-type", "attest"),
-    *("snooze", "unacknowledge", "dismiss"),
+    *("snooze", "unacknowledge", "dismiss", "request-review"),
 ]
 # Where on the page somebody was at work.
 PLACES = {"tick": "#plan", "untick": "#plan", "follow-procedure": "#plan"}
