@@ -64,7 +64,7 @@ class ActionItemAdmin(HouseAdmin):
     """What was agreed after incidents. Its verbs are buttons; nothing is changed past them."""
 
     list_display = [
-        *("title", "standing", "holder", "due_on", "age", "priority", "kind", "team", "incident"),
+        *("title", "standing", "holder", "due_on", "age", "priority", "kind", "team", "reference"),
     ]
     list_filter = [Standing, "state", "priority", "kind", "is_required", "team"]
     list_select_related = ["team", "owner", "owning_team", "incident", "service"]
@@ -76,7 +76,11 @@ class ActionItemAdmin(HouseAdmin):
         ("Overdue", "standing=overdue"),
         ("Suspected", "standing=suspected"),
     ]
-    exclude = ["waits_since"]
+    fields = [
+        *("title", "state", "owner", "owning_team", "due_on", "priority", "kind", "is_required"),
+        *("incident", "review", "why", "team", "service", "evidence", "prove_on"),
+        *("watched_until", "proof", "failures", "decline_reason", "source"),
+    ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ActionItem]:
         related = ["team", "service", "owner", "owning_team", "incident", "why", "review__incident"]
@@ -92,6 +96,10 @@ class ActionItemAdmin(HouseAdmin):
         if item.is_overdue(clock.now().date()):
             return "overdue"
         return str(item.get_state_display()).lower()
+
+    @display(description="Incident", ordering="incident__reference")
+    def reference(self, item: ActionItem) -> str:
+        return item.incident.reference
 
     @display(description="Who")
     def holder(self, item: ActionItem) -> str:
