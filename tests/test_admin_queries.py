@@ -33,7 +33,7 @@ ALWAYS_FEW = {
     *("incidents.membership", "incidents.roleassignment", "incidents.severitypolicy"),
     *("oncall.participant", "oncall.rotation", "oncall.teamschedule", "escalation.level"),
     *("escalation.escalation", "escalation.policyassignment", "notifications.attempt"),
-    "comms.stakeholderaddress",
+    *("comms.stakeholderaddress", "reviews.attendee", "reviews.suspicion"),
 }
 
 
@@ -117,7 +117,7 @@ def more_rows(model: type[models.Model], number: int) -> None:
     """Like the first one; where each needs a parent of its own, with as many parents."""
     row = model._base_manager.order_by("pk").first()
     label = model._meta.label_lower
-    if label == "escalation.escalation":
+    if label in {"escalation.escalation", "reviews.review"}:
         copies(Incident.objects.order_by("pk").first(), number)
         new = list(Incident.objects.order_by("-pk").values_list("pk", flat=True)[:number])
         copies(row, number, incident_id=new)
