@@ -7,7 +7,7 @@ from random import Random
 
 from django.db import transaction
 
-from config.demo_data import organisation, present, rare
+from config.demo_data import organisation, present, rare, reviewing
 from config.demo_data.lives import Case, outage
 from config.demo_data.organisation import Stage
 from config.demo_data.walk import Life, Walk, walking
@@ -113,7 +113,14 @@ def _story(number: int) -> Callable[[Case], Life]:
     for every, at, story in RARE:
         if number % every == at:
             return story
-    return outage
+    return _outage_and_review
+
+
+def _outage_and_review(case: Case) -> Life:
+    """What was grave, and not long ago, is talked about afterwards."""
+    incident = yield from outage(case)
+    if incident is not None and case.is_urgent and reviewing.is_recent(case):
+        yield from reviewing.review(case, incident)
 
 
 def _farewell(stage: Stage) -> Life:

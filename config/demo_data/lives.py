@@ -5,7 +5,7 @@ turns, timers come due and people are paged.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from random import Random
@@ -105,21 +105,25 @@ def report(source: Source, body: dict[str, object]) -> Receipt:
     return receipt
 
 
-def outage(case: Case) -> Life:
-    """From an alert, or from what a person saw, to Resolved or another end."""
+def outage(case: Case) -> Generator[timedelta, None, Incident | None]:
+    """From an alert, or from what a person saw, to Resolved or another end.
+
+    Gives the incident where it was a real one.
+    """
     source = None if case.rng.random() < 0.18 else case.source()
     incident = _begin(case, source)
     if incident is None:
-        return
+        return None
     yield _time_to_answer(case)
     holder(case, incident)
     if case.rng.random() < 0.06:
         yield from _false_alarm(case, incident)
-        return
+        return None
     yield from _work(case, incident)
     yield from _end(case, incident, source)
     if case.rng.random() < 0.03:
         yield from _once_more(case, incident)
+    return incident
 
 
 def _begin(case: Case, source: Source | None) -> Incident | None:
