@@ -17,6 +17,7 @@ from incidents.core.admin.declaring import declare
 from incidents.core.adminsite import HouseAdmin
 from incidents.core.models import Incident, User
 from incidents.escalation import services as escalation
+from incidents.reviews import services as reviews
 from incidents.timers import clock
 from tests.browser.world import World, build, settle
 from tests.factories import MembershipFactory, UserFactory
@@ -46,6 +47,8 @@ def affair(world: World) -> Iterator[list[Incident]]:
     core.assign_role(own, role="commander", user=world.bob, actor=world.alice)
     core.note(own, text=f"The {SECRET} again", actor=world.bob)
     core.add_checklist_item(own, text=f"Hide the {SECRET}", actor=world.bob)
+    item = reviews.add_item(own, title=f"Bury the {SECRET}", owner=world.bob, actor=world.bob)
+    reviews.comment_item(item, text=f"The {SECRET} is buried", actor=world.bob)
     escalation.page_person(own, user=world.alice, reason=f"The {SECRET}!", actor=world.bob)
     core.expect_signal(
         matchers={"dedup_key": "quiet"},
