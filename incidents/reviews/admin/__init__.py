@@ -1,5 +1,5 @@
 """The pages of this room in the admin."""
 
-from incidents.reviews.admin import items, meeting, requesting, reviews, verbs
+from incidents.reviews.admin import agreeing, items, meeting, requesting, reviews, verbs
 
-__all__ = ["items", "meeting", "requesting", "reviews", "verbs"]
+__all__ = ["agreeing", "items", "meeting", "requesting", "reviews", "verbs"]

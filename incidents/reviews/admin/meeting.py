@@ -1,4 +1,4 @@
-"""What a team decides on a review's page: when it meets, what is published, why it happened."""
+"""What a team decides on a review's page: when it meets, what is stated and published."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,7 @@ from django import forms
 from incidents.core.adminsite import ClearDuration, MomentField, Verb, VerbForm, offer
 from incidents.core.models import Incident, Role, User
 from incidents.reviews import services
-from incidents.reviews.models import ActionItem, FollowUpStep, Review, ReviewState, Why
+from incidents.reviews.models import Review, ReviewState
 from incidents.reviews.services.recording import may_decide, moves_of
 
 MODEL = "reviews.review"
@@ -26,7 +26,9 @@ def responders(incident: Incident) -> Any:
     return people.order_by("first_name", "username")
 
 
-def _text(label: str, *, longest: int = 2_000, rows: int = 2, **options: Any) -> forms.CharField:
+def text_field(
+    label: str, *, longest: int = 2_000, rows: int = 2, **options: Any
+) -> forms.CharField:
     return forms.CharField(
         label=label, max_length=longest, widget=forms.Textarea({"rows": rows}), **options
     )
@@ -42,7 +44,7 @@ class ScheduleForm(VerbForm):
         label="Where?", required=False, max_length=300, help_text="A room, or a link to join."
     )
     facilitator = forms.ModelChoiceField(label="Who runs it?", queryset=User.objects.none())
-    reason = _text(
+    reason = text_field(
         "Why at this time, where it is outside of what the runbook asks?", required=False
     )
 
@@ -73,11 +75,11 @@ class HoldForm(VerbForm):
 
 
 class ReasonForm(VerbForm):
-    reason = _text("Why?")
+    reason = text_field("Why?")
 
 
 class PublishForm(VerbForm):
-    note = _text("A note on this revision", required=False)
+    note = text_field("A note on this revision", required=False)
 
 
 def _may_decide(user: Any, review: Review) -> bool:
@@ -199,7 +201,7 @@ class FactsForm(VerbForm):
         decimal_places=1,
         help_text="Empty: as many as it was down.",
     )
-    no_actions_reason = _text("Why is nothing to be done?", required=False, longest=20_000)
+    no_actions_reason = text_field("Why is nothing to be done?", required=False, longest=20_000)
 
     def prepare(self) -> None:
         for name in self.fields:
@@ -220,7 +222,7 @@ def _check(review: Review, actor: Any, facts: dict[str, Any], *, is_right: bool)
     )
 
 
-def _is_written(review: Review) -> bool:
+def is_written(review: Review) -> bool:
     return review.state != ReviewState.WAIVED
 
 
@@ -231,7 +233,7 @@ offer(
         "Figures of the impact",
         _state_facts,
         FactsForm,
-        when=_is_written,
+        when=is_written,
         group="place",
         done="It is written down.",
     ),
@@ -239,7 +241,7 @@ offer(
         "check-timeline",
         "The timeline is right",
         lambda review, actor, facts: _check(review, actor, facts, is_right=True),
-        when=lambda review: _is_written(review) and review.timeline_checked_at is None,
+        when=lambda review: is_written(review) and review.timeline_checked_at is None,
         group="place",
         ask=False,
         adds=True,
@@ -249,201 +251,10 @@ offer(
         "uncheck-timeline",
         "Look at the timeline again",
         lambda review, actor, facts: _check(review, actor, facts, is_right=False),
-        when=lambda review: _is_written(review) and review.timeline_checked_at is not None,
+        when=lambda review: is_written(review) and review.timeline_checked_at is not None,
         group="place",
         ask=False,
         adds=True,
         done="The timeline is to be looked at again.",
-    ),
-)
-
-
-# --- Whys, actions, steps -------------------------------------------------------------------------
-
-
-class OfReview(VerbForm):
-    """Refers to rows of this review only."""
-
-    def narrow(self, name: str, rows: Any) -> None:
-        field: Any = self.fields[name]
-        field.queryset = rows
-
-
-class AskForm(OfReview):
-    parent = forms.ModelChoiceField(
-        label="Behind which answer?", required=False, queryset=Why.objects.none()
-    )
-    ask = forms.CharField(label="Why …?", max_length=500)
-    answer = forms.CharField(label="Because …", required=False, max_length=10_000)
-
-    def prepare(self) -> None:
-        self.narrow("parent", self.subject.whys.all())
-
-
-class AnswerForm(OfReview):
-    why = forms.ModelChoiceField(label="Which question?", queryset=Why.objects.none())
-    answer = forms.CharField(label="Because …", max_length=10_000)
-    version = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
-
-    def prepare(self) -> None:
-        self.narrow("why", self.subject.whys.all())
-        if why := self._chosen(self.initial.get("why", "")):
-            self.initial.update({"answer": why.answer, "version": why.version})
-
-    def present(self) -> dict[str, object]:
-        why = self._chosen(self.data.get("why", ""))
-        return {"answer": why.answer} if why else {}
-
-    def _chosen(self, given: Any) -> Why | None:
-        number = str(given)
-        if not number.isascii() or not number.isdecimal() or len(number) > 18:
-            return None
-        return self.subject.whys.filter(pk=number).first()
-
-
-class WhyForm(OfReview):
-    why = forms.ModelChoiceField(label="Which question?", queryset=Why.objects.none())
-
-    def prepare(self) -> None:
-        self.narrow("why", self.subject.whys.all())
-
-
-class AgreeForm(OfReview):
-    title = forms.CharField(label="What was agreed?", max_length=300)
-    owner = forms.ModelChoiceField(
-        label="Who does it?", required=False, queryset=User.objects.none()
-    )
-    kind = forms.ChoiceField(label="Kind", choices=ActionItem.Kind.choices)
-    priority = forms.ChoiceField(
-        label="Priority", choices=ActionItem.Priority.choices, initial="medium"
-    )
-    due_on = forms.DateField(
-        label="By when?",
-        required=False,
-        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
-        help_text="Empty: by its priority.",
-    )
-    why = forms.ModelChoiceField(
-        label="From which answer?", required=False, queryset=Why.objects.none()
-    )
-
-    def prepare(self) -> None:
-        self.narrow("owner", responders(self.subject.incident))
-        self.narrow("why", self.subject.whys.all())
-
-
-class StepForm(OfReview):
-    step = forms.ModelChoiceField(label="Which step?", queryset=FollowUpStep.objects.none())
-    note = _text("What is to be said about it?", required=False)
-    link = forms.URLField(
-        label="Link to the evidence", required=False, max_length=1000, assume_scheme="https"
-    )
-
-    def prepare(self) -> None:
-        self.narrow("step", FollowUpStep.objects.filter(follow_up__review=self.subject))
-
-
-class SkipForm(OfReview):
-    step = forms.ModelChoiceField(label="Which step?", queryset=FollowUpStep.objects.none())
-    reason = _text("Why is it not needed?")
-
-    def prepare(self) -> None:
-        self.narrow("step", FollowUpStep.objects.filter(follow_up__review=self.subject))
-
-
-def _answer(_review: Review, actor: Any, facts: dict[str, Any]) -> Why:
-    return services.answer_why(
-        facts["why"], actor=actor, answer=facts["answer"], version=facts["version"]
-    )
-
-
-def _agree(review: Review, actor: Any, facts: dict[str, Any]) -> ActionItem:
-    return services.add_item(review.incident, actor=actor, **facts)
-
-
-def _finish(_review: Review, actor: Any, facts: dict[str, Any]) -> FollowUpStep:
-    return services.finish_step(facts["step"], actor=actor, note=facts["note"], link=facts["link"])
-
-
-def _is_alive(review: Review) -> bool:
-    return not review.is_over and review.follow_ups.exists()
-
-
-offer(
-    MODEL,
-    Verb(
-        "ask-why",
-        "Ask why",
-        lambda review, actor, facts: services.ask_why(review, actor=actor, **facts),
-        AskForm,
-        when=_is_written,
-        group="place",
-        adds=True,
-        done="It is written down.",
-    ),
-    Verb(
-        "answer-why",
-        "Answer a question",
-        _answer,
-        AnswerForm,
-        when=_is_written,
-        group="place",
-        done="It is written down.",
-    ),
-    Verb(
-        "is-cause",
-        "This is a cause",
-        lambda review, actor, facts: services.mark_cause(
-            facts["why"], is_cause=not facts["why"].is_cause, actor=actor
-        ),
-        WhyForm,
-        when=_is_written,
-        group="place",
-        ask=False,
-        adds=True,
-        done="It is written down.",
-    ),
-    Verb(
-        "remove-why",
-        "Take a question out",
-        lambda review, actor, facts: services.remove_why(facts["why"], actor=actor),
-        WhyForm,
-        when=_is_written,
-        group="place",
-        ask=False,
-        adds=True,
-        done="It is taken out.",
-    ),
-    Verb(
-        "agree-action",
-        "Agree on an action",
-        _agree,
-        AgreeForm,
-        when=_is_written,
-        group="place",
-        adds=True,
-        done="It is agreed.",
-    ),
-    Verb(
-        "do-step",
-        "A step is done",
-        _finish,
-        StepForm,
-        when=_is_alive,
-        group="place",
-        adds=True,
-        done="It is done.",
-    ),
-    Verb(
-        "skip-step",
-        "A step is not needed",
-        lambda review, actor, facts: services.skip_step(
-            facts["step"], reason=facts["reason"], actor=actor
-        ),
-        SkipForm,
-        when=_is_alive,
-        group="place",
-        adds=True,
-        done="It is written down that it is not needed.",
     ),
 )
