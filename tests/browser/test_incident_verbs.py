@@ -202,6 +202,16 @@ PRESSES = {
         asks("Ask for a review", reason=TEXT),
         "Whoever runs it was told.",
     ),
+    "agree-action": (
+        fresh,
+        asks("Agree on something to do", title=TEXT),
+        "It is agreed, and its owner hears of it.",
+    ),
+    "propose-runbook-change": (
+        fresh,
+        asks("Propose a change to the runbook", section="checklists", text=TEXT),
+        "It is proposed.",
+    ),
     "escalate": (fresh, asks("Escalate", reason=TEXT), SHOWN),
     "page": (fresh, asks("Page somebody", user="Bob", reason=TEXT), SHOWN),
     "reroute": (fresh, asks("Reroute", policy="Payments", reason=TEXT), SHOWN),
