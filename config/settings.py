@@ -309,6 +309,7 @@ UNFOLD = {
         _static("tocsin/house.css"),
         _static("tocsin/cockpit.css"),
         _static("tocsin/pictures.css"),
+        _static("tocsin/review.css"),
     ],
     "SCRIPTS": [_static("tocsin/live.js")],
     "DASHBOARD_CALLBACK": "config.cockpit.views.dashboard",
