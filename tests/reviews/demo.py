@@ -44,6 +44,14 @@ PEOPLE = {
     "lena": ("Lena", "Roth", "responder", "engineering-lead"),
     "otto": ("Otto", "Vance", "viewer", "product-owner"),
 }
+# Whom runbooks call, and who is of no team that runs services
+OFFICE = {
+    "dana": ("Dana", "Holm", "viewer", "director"),
+    "tom": ("Tom", "Berg", "viewer", "team-lead"),
+    "sam": ("Sam", "Weber", "viewer", "system-administrator"),
+    "vera": ("Vera", "Klein", "viewer", "vp-engineering"),
+    "carl": ("Carl", "Noor", "viewer", "cto"),
+}
 ALERT = {
     "dedup_key": "checkout/pool",
     "service": "checkout",
@@ -206,7 +214,10 @@ def build(slug: str, clock: VirtualClock) -> Stage:
     core.ensure_default_runbook()
     root = User.objects.create(username="root", is_superuser=True, is_staff=True)
     team = Team.objects.create(name="Payments", slug="payments", timezone="UTC")
-    people = {name: _person(name, team, root) for name in PEOPLE}
+    people = {name: _person(name, PEOPLE[name], team, root) for name in PEOPLE}
+    office = Team.objects.create(name="Office", slug="office", timezone="UTC")
+    for name, facts in OFFICE.items():
+        _person(name, facts, office, root)
     notifications.add_last_resort(name="Duty", kind="recorder", address="duty", actor=root)
     schedule = oncall.create_schedule(name="Payments", team=team, timezone="UTC", actor=root)
     oncall.set_rotation(
@@ -228,8 +239,8 @@ def build(slug: str, clock: VirtualClock) -> Stage:
     return Stage(clock, team, service, source, people)
 
 
-def _person(name: str, team: Team, root: User) -> User:
-    first, last, role, function = PEOPLE[name]
+def _person(name: str, facts: tuple[str, str, str, str], team: Team, root: User) -> User:
+    first, last, role, function = facts
     person = User.objects.create(
         username=name, first_name=first, last_name=last, email=f"{name}@example.org"
     )

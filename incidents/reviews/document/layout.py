@@ -326,7 +326,7 @@ def _escalations(document: Json) -> Iterator[Block]:
 
 
 def _asked(one: Json) -> tuple[Cell, ...]:
-    way = "by hand or by role" if one["level"] is None else f"level {one['level']}"
+    way = "by name or role" if one["level"] is None else f"level {one['level']}"
     answered = _at(one["answered_at"]) if one["answered_at"] else None
     took = f"after {lasting(answered - _at(one['at']))}" if answered else "no"
     return Cell(hour(_at(one["at"]))), Cell(one["who"]), Cell(way, one["reason"]), Cell(took)
