@@ -14,7 +14,7 @@ from incidents.reviews.models import ActionItem, Telling
 from incidents.timers import engine as timers
 from incidents.timers.models import Timer
 from tests.factories import MembershipFactory, ServiceFactory, TeamFactory, UserFactory
-from tests.reviews.desk import days, letters, reachable
+from tests.reviews.desk import days, letters, over, reachable
 
 pytestmark = pytest.mark.django_db
 
@@ -24,6 +24,8 @@ DAY = "reviews.action_items"
 @pytest.fixture
 def item(incident, alice, bob):
     reachable(alice, bob)
+    over(incident, bob)  # Else the last resort hears of it all month long.
+    letters()
     made = reviews.add_item(incident, actor=bob, title="Rotate the logs", owner=bob)
     return reviews.change_item(made, actor=bob, due_on=date(2026, 3, 9))
 
