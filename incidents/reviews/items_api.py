@@ -1,5 +1,6 @@
 """Action items over the API: one's own and everybody's, progress, evidence, comments, imports."""
 
+from datetime import date
 from typing import Any
 
 import django_filters
@@ -19,6 +20,7 @@ from incidents.core.models import Incident, User
 from incidents.core.rest import NewestFirst
 from incidents.reviews import services
 from incidents.reviews.models import ActionItem, ItemEntry, Suspicion, Why
+from incidents.reviews.services.actions import EARLIEST, LATEST
 from incidents.timers import clock
 
 
@@ -80,6 +82,16 @@ class ActionItemDetail(ActionItemOut):
         read_only_fields = fields
 
 
+class Day(serializers.DateField):
+    """A day between 2000 and 2200, as instants are."""
+
+    def to_internal_value(self, value: Any) -> date:
+        day: date = super().to_internal_value(value)
+        if not EARLIEST <= day < LATEST:
+            raise serializers.ValidationError("Write a day between 2000 and 2200.", code="range")
+        return day
+
+
 class NewItem(Strict):
     title = written(longest=300)
     detail = written(optional=True)
@@ -87,9 +99,7 @@ class NewItem(Strict):
     priority = serializers.ChoiceField(choices=ActionItem.Priority.choices, required=False)
     owner = known_person(required=False, allow_null=True)
     owning_team = known_team(required=False, allow_null=True)
-    due_on = serializers.DateField(
-        required=False, help_text="Default: by the runbook and the priority."
-    )
+    due_on = Day(required=False, help_text="Default: by the runbook and the priority.")
     is_required = serializers.BooleanField(
         required=False, help_text="Default: where the priority is high."
     )
@@ -103,7 +113,7 @@ class ItemChange(Strict):
     detail = written(optional=True)
     kind = serializers.ChoiceField(choices=ActionItem.Kind.choices)
     priority = serializers.ChoiceField(choices=ActionItem.Priority.choices)
-    due_on = serializers.DateField()
+    due_on = Day()
     is_required = serializers.BooleanField()
 
     def get_fields(self) -> dict[str, serializers.Field]:
@@ -143,12 +153,12 @@ class Imported(Strict):
     owner = written(optional=True, longest=254)
     priority = written(optional=True, longest=32)
     kind = written(optional=True, longest=32)
-    due = serializers.DateField(required=False)
+    due = Day(required=False)
 
 
 class Import(Strict):
     source = written(longest=120)  # type: ignore[assignment]
-    items = Imported(many=True, allow_empty=False)
+    items = Imported(many=True)
 
 
 class Proposal(Strict):
