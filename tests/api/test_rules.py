@@ -481,7 +481,7 @@ ANSWERED_400 = {
 ANSWERED_409 = {
     "POST incidents/{reference}/decline-customer-notice/",
     # Its meeting is not planned, and it is not held yet.
-    *(f"POST reviews/{{reference}}/{verb}/" for verb in ["cancel", "publish", "close"]),
+    *(f"POST reviews/{{reference}}/{verb}/" for verb in ["cancel", "publish", "correct", "close"]),
 }
 REFUSED = ANSWERED_400 | ANSWERED_409
 

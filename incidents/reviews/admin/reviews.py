@@ -106,7 +106,9 @@ class ReviewAdmin(HouseAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """A page of its own: the document as it is written, and the meeting that writes it."""
-        review = self.get_object(request, unquote(object_id or ""))
+        if object_id is None:  # nobody makes one here: refused
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        review = self.get_object(request, unquote(object_id))
         if review is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         if request.method not in {"GET", "HEAD"}:
