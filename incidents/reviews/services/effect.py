@@ -52,7 +52,7 @@ def _meant_to_prevent(incident: Incident) -> QuerySet[ActionItem]:
     watched = ActionItem.objects.real().filter(
         state__in=FINISHED,
         kind=ActionItem.Kind.PREVENT,
-        done_at__lt=incident.declared_at,
+        done_at__lte=incident.declared_at,
         watched_until__gte=incident.declared_at.date(),
     )
     return watched.filter(same).exclude(incident=incident).select_related("team").order_by("pk")
