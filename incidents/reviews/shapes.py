@@ -181,10 +181,22 @@ class Publish(Strict):
     note = written(optional=True, longest=LONGEST_REASON)
 
 
-class Facts(Strict):
-    """What is left out stays."""
+class Versioned(Strict):
+    """A change of what has a version: what else is left out stays, but that must be sent."""
 
     version = serializers.IntegerField(min_value=1, max_value=2_147_483_647)
+
+    @property
+    def partial(self) -> bool:
+        """Never: whoever describes the API takes every field of a PATCH to be optional."""
+        return False
+
+    @partial.setter
+    def partial(self, value: bool) -> None:
+        pass
+
+
+class Facts(Versioned):
     impact = written(optional=True, longest=LONGEST)
     users_affected = serializers.IntegerField(
         required=False, allow_null=True, min_value=0, max_value=2_147_483_647
@@ -214,8 +226,7 @@ class AskWhy(Strict):
     answer = written(optional=True)
 
 
-class AnswerWhy(Strict):
-    version = serializers.IntegerField(min_value=1, max_value=2_147_483_647)
+class AnswerWhy(Versioned):
     answer = written(optional=True)
     ask = serializers.CharField(required=False, max_length=500)
     is_cause = serializers.BooleanField(required=False)

@@ -3,6 +3,9 @@
 import re
 from datetime import timedelta
 
+from django.http import HttpRequest
+from django.test import RequestFactory
+
 from incidents.core.models import Incident
 from incidents.escalation.models import Escalation
 from incidents.notifications import engine as outbox
@@ -10,6 +13,7 @@ from incidents.notifications.transports.recorder import Recorder
 from incidents.timers import engine as timers
 from incidents.timers.clock import VirtualClock
 from incidents.timers.models import Timer
+from tests.factories import UserFactory
 
 AWAITED = ["escalation.step", "escalation.ticket_due", "core.snooze_end"]
 
@@ -32,6 +36,13 @@ def nobody_is_silent() -> None:
                 and pending.filter(kind="escalation.last_resort").exists()
             )
             assert bound or exhausted, f"{incident} is silent: {list(pending)}"
+
+
+def reader() -> HttpRequest:
+    """Somebody who may see everything opens a page."""
+    request = RequestFactory().get("/")
+    request.user = UserFactory(is_superuser=True, is_staff=True)
+    return request
 
 
 def settle(rounds: int = 20) -> None:

@@ -14,7 +14,7 @@ from incidents.escalation import services as escalation
 from incidents.escalation.models import EscalationPolicy
 from incidents.escalation.outlook import outlook_of
 from tests.escalation.rulebook import person, runbook
-from tests.escalation.stage import settle
+from tests.escalation.stage import reader, settle
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +47,7 @@ def text_of(html: str) -> str:
 
 
 def shown(incident: Incident) -> str:
-    found = panels.render("incident", None, incident)  # type: ignore[arg-type]
+    found = panels.render("incident", reader(), incident)
     return next((text_of(p.html) for p in found if p.title == "Escalation rules"), "")
 
 
@@ -105,7 +105,9 @@ def test_it_shows_until_when_it_may_recover_by_itself(policy, service, clock):
         slow
     )
     (asking,) = [
-        text_of(p.html) for p in panels.render("incident", None, slow) if p.title == "Escalation"
+        text_of(p.html)
+        for p in panels.render("incident", reader(), slow)
+        if p.title == "Escalation"
     ]
     assert "Asking not yet: it may recover by itself" in asking
 

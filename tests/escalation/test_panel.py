@@ -4,13 +4,13 @@ import pytest
 
 from incidents.core import panels
 from incidents.core import services as core
-from tests.escalation.stage import settle
+from tests.escalation.stage import reader, settle
 
 pytestmark = pytest.mark.django_db
 
 
 def shown(incident):
-    (found,) = [p for p in panels.render("incident", None, incident) if p.title == "Escalation"]
+    (found,) = [p for p in panels.render("incident", reader(), incident) if p.title == "Escalation"]
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found.html))
 
 

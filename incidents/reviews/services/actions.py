@@ -22,7 +22,6 @@ EARLIEST, LATEST = date(2000, 1, 1), date(2200, 1, 1)
 # What an incident's timeline tells of its items; the rest is told on their own pages.
 ON_TIMELINE = {
     Event.AGREED: Kind.ACTION_ADDED,
-    Event.IMPORTED: Kind.ACTION_ADDED,
     Event.DONE: Kind.ACTION_DONE,
     Event.VERIFIED: Kind.ACTION_DONE,
     Event.DECLINED: Kind.ACTION_DECLINED,
