@@ -6,7 +6,7 @@ from incidents.core import panels
 from incidents.core.models import Incident, Kind, TimelineEntry, User
 from incidents.core.signals import entry_recorded, person_deactivated
 from incidents.reviews import pages
-from incidents.reviews.services import actions, effect, proposals, working
+from incidents.reviews.services import effect, handing, proposals, working
 from incidents.timers import clock, engine
 
 
@@ -39,15 +39,15 @@ def hold_against_nothing(entry: TimelineEntry, incident: Incident) -> None:
         effect.withdraw(incident, now=entry.at)
 
 
-def move_items(_entry: TimelineEntry, incident: Incident) -> None:
+def move_items(entry: TimelineEntry, incident: Incident) -> None:
     """What was agreed for a duplicate is done for the incident that goes on."""
     if not incident.is_open and incident.duplicate_of is not None:
-        actions.move_items(incident, incident.duplicate_of)
+        handing.move_items(incident, incident.duplicate_of, now=entry.at)
 
 
 def join_review(_entry: TimelineEntry, incident: Incident) -> None:
     """What was agreed before anybody thought of a review belongs to it."""
-    actions.join_review(incident)
+    handing.join_review(incident)
 
 
 def take_in_items(entry: TimelineEntry, incident: Incident) -> None:
@@ -56,7 +56,7 @@ def take_in_items(entry: TimelineEntry, incident: Incident) -> None:
 
 def hand_over(*, user: User, actor: User | None, **_: Any) -> None:
     """Nothing of theirs waits for somebody who is gone."""
-    actions.hand_over(user, actor=actor, now=clock.now())
+    handing.hand_over(user, actor=actor, now=clock.now())
 
 
 def _is_real(incident: Incident) -> bool:

@@ -232,6 +232,17 @@ def test_it_is_not_verified_while_it_is_suspected(suspicion, done, bob) -> None:
         reviews.verify_item(done, actor=bob, proof="All is well")
 
 
+def test_what_is_declined_is_not_suspected_any_more(suspicion, done, alice) -> None:
+    reviews.reopen_item(done, actor=alice, reason="It was switched off")
+
+    declined = reviews.decline_item(done, actor=alice, reason="The disk is gone")
+
+    suspicion.refresh_from_db()
+    assert not declined.is_suspected
+    assert (suspicion.verdict, suspicion.decided_by) == ("withdrawn", alice)
+    assert suspicion.note == "The item was declined: The disk is gone"
+
+
 def test_a_private_incident_is_not_named_on_the_other_one(done, declared, alice, bob, clock):
     clock.forward(days=1)
     affair = over(declared(title="A leak", is_private=True, audience=[bob]), bob)

@@ -87,6 +87,33 @@ def test_of_two_who_judge_at_once_one_is_heard(item, incident, service, alice, b
     assert item.due_on >= date(2026, 3, 16)
 
 
+def test_a_false_alarm_and_a_judgement_do_not_wait_for_each_other(
+    item, service, alice, bob, clock
+) -> None:
+    ActionItem.objects.filter(pk=item.pk).update(incident_type="disk-full")
+    reviews.finish_item(item, actor=bob, evidence="Deployed")
+    clock.forward(days=3)
+    first, second = (_open_again(service, bob) for _ in range(2))
+    suspicion = Suspicion.objects.select_related("item").get(incident=first)
+
+    at_once(
+        lambda: reviews.confirm_suspicion(suspicion, actor=alice, note="It failed"),
+        lambda: core.dismiss(second, actor=bob, reason="The sensor was wrong"),
+    )
+
+    item.refresh_from_db()
+    assert (item.state, item.is_suspected) == ("open", False)
+    assert not item.suspicions.filter(verdict="open").exists()
+
+
+def _open_again(service, bob):
+    declared = core.declare(
+        title="Disk full", service=service, severity="SEV2", incident_type="disk-full"
+    )
+    core.identify(declared, actor=bob, suspected_cause="The disk")
+    return declared
+
+
 def _again(service, bob):
     declared = core.declare(
         title="Disk full", service=service, severity="SEV2", incident_type="disk-full"

@@ -9,7 +9,7 @@ from incidents.core.errors import DomainError, Forbidden, Refused
 from incidents.core.models import Kind
 from incidents.core.services.policies import DEFAULT_POLICIES
 from incidents.reviews import services as reviews
-from incidents.reviews.models import ActionItem, ItemEntry
+from incidents.reviews.models import ActionItem, ItemEntry, Review
 from tests.factories import MembershipFactory, UserFactory
 from tests.reviews.desk import days, heard, letters, over, reachable
 
@@ -190,6 +190,19 @@ def test_of_a_private_incident_nobody_owns_anything_who_may_not_see_it(
     assert reviews.add_item(affair, actor=alice, title="Hush", owner=bob).owner == bob
     assert not ActionItem.objects.visible_to(charlie).exists()
     assert ActionItem.objects.visible_to(bob).exists()
+
+
+def test_a_viewer_who_could_not_work_on_it_is_not_given_it(item, incident, team, alice) -> None:
+    viewer = MembershipFactory(team=team, user__username="vic", role="viewer").user
+
+    with pytest.raises(DomainError, match="only reads here") as refusal:
+        reviews.assign_item(item, owner=viewer, actor=alice)
+    [taken_in] = reviews.import_items(
+        incident, [{"title": "Alert on it", "owner": "vic"}], actor=alice, source="Jira"
+    )
+
+    assert refusal.value.field == "owner"
+    assert (taken_in.owner, taken_in.detail) == (None, "Owner, as imported: vic")
 
 
 def test_a_comment_is_kept_with_its_author(item, bob) -> None:
@@ -410,6 +423,72 @@ def test_what_was_agreed_for_a_duplicate_goes_on_with_the_other(service, alice, 
 
     item.refresh_from_db()
     assert item.incident == first
+
+
+def merged(twin, first, actor, **facts) -> ActionItem:
+    """An item of the twin, which turns out to be the first one."""
+    item = reviews.add_item(twin, actor=actor, title="Hush it up", **facts)
+    core.merge(twin, into=first, actor=actor)
+    item.refresh_from_db()
+    return item
+
+
+def test_a_private_incidents_items_do_not_come_to_light_by_a_merge(
+    service, alice, bob, charlie, clock
+) -> None:
+    secret = {"service": service, "severity": "SEV2", "is_private": True}
+    known, narrow, wide = (
+        core.declare(title="A leak", **{**secret, **more})
+        for more in [
+            {"is_private": False},
+            {"audience": [alice, bob]},
+            {"audience": [alice, bob, charlie]},
+        ]
+    )
+
+    left = merged(core.declare(title="Twin", audience=[bob], **secret), known, bob, owner=bob)
+    stays = merged(core.declare(title="Twin", audience=[bob], **secret), narrow, bob, owner=bob)
+    moved = merged(wide, narrow, bob, owner=bob)
+
+    assert left.incident.is_private
+    assert stays.incident != narrow
+    assert moved.incident == narrow
+    assert not ActionItem.objects.visible_to(charlie).exists()
+
+
+def test_what_moves_to_a_private_incident_is_owned_by_those_who_see_it(
+    service, alice, bob, charlie, clock
+) -> None:
+    affair, hidden = (
+        core.declare(title="A leak", service=service, is_private=True, audience=audience)
+        for audience in [[alice, bob], [bob]]
+    )
+    reachable(alice, charlie)
+
+    mine, nobodys = (
+        merged(core.declare(title="Twin", service=service), into, bob, owner=charlie)
+        for into in [affair, hidden]
+    )
+
+    assert (mine.incident, mine.owner, mine.waits_since) == (affair, alice, None)
+    assert (nobodys.owner, nobodys.waits_since) == (None, date(2026, 3, 2))
+    told = mine.entries.get(kind="assigned").text
+    assert told == f"Charlie → Alice: {affair.reference} is private."
+    assert [who for who, what in heard() if affair.reference in what] == ["alice"]
+
+
+def test_nothing_is_required_of_a_review_that_is_closed(ruled, alice, bob) -> None:
+    incident = over(ruled, bob)
+    Review.objects.filter(incident=incident).update(state="closed")
+
+    with pytest.raises(Refused, match="leave it as not required"):
+        reviews.add_item(incident, actor=alice, title="x", is_required=True)
+    late = reviews.add_item(incident, actor=alice, title="x", priority="high", owner=bob)
+    with pytest.raises(Refused, match="leave it as not required"):
+        reviews.change_item(late, actor=alice, is_required=True)
+
+    assert not late.is_required
+    assert reviews.standing_in_the_way(incident.action_items.all()) == []
 
 
 def test_the_incident_is_reopened_and_its_items_stay(ruled, alice, bob) -> None:

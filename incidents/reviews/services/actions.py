@@ -8,11 +8,11 @@ from django.db import transaction
 
 from incidents.core import services as core
 from incidents.core.access import require_manages
-from incidents.core.errors import DomainError, Forbidden, Refused
+from incidents.core.errors import DomainError, Refused
 from incidents.core.models import Incident, Kind, Team, User
 from incidents.core.services.recording import require_active, require_text
 from incidents.reviews import rules
-from incidents.reviews.models import ActionItem, ItemEntry, Review, Why
+from incidents.reviews.models import ActionItem, ItemEntry, Review, ReviewState, Suspicion, Why
 from incidents.reviews.services import telling, working
 from incidents.timers import clock
 
@@ -47,16 +47,22 @@ def add_item(
 ) -> ActionItem:
     """Agree on something to be done.
 
-    `due_on` None: by the runbook and the priority. `is_required` None: where the priority is high.
+    `due_on` None: by the runbook and the priority. `is_required` None: where the priority is high
+    and the review is not closed yet.
     `actor` and `source`: an imported one may wait for its owner, and is overdue while it does.
     """
     incident = core.lock(incident)
     now = clock.now()
     _require_choice(kind, ActionItem.Kind.values, "kind")
     _require_choice(priority, ActionItem.Priority.values, "priority")
+    review = Review.objects.filter(incident=incident).first()
+    if is_required:
+        _require_unclosed(review)
+    elif is_required is None:
+        is_required = priority == ActionItem.Priority.HIGH and not _is_closed(review)
     item = ActionItem(
         incident=incident,
-        review=Review.objects.filter(incident=incident).first(),
+        review=review,
         why=_why_of(incident, why),
         team=incident.service.team,
         service=incident.service,
@@ -65,7 +71,7 @@ def add_item(
         detail=_text(detail, "detail"),
         kind=kind,
         priority=priority,
-        is_required=priority == ActionItem.Priority.HIGH if is_required is None else is_required,
+        is_required=is_required,
         due_on=_day(incident.service.team, due_on)
         if due_on
         else rules.due_on(incident, priority, now),
@@ -95,6 +101,8 @@ def change_item(item: ActionItem, *, actor: User, **facts: Any) -> ActionItem:
     _require_pending(item, "change it")
     if item.is_required and changed.keys() & {"due_on", "is_required"}:
         require_manages(actor, item.team_id)
+    if changed.get("is_required"):
+        _require_unclosed(item.review)
     for name, allowed in [("kind", ActionItem.Kind), ("priority", ActionItem.Priority)]:
         if name in changed:
             _require_choice(changed[name], allowed.values, name)
@@ -196,7 +204,15 @@ def decline_item(item: ActionItem, *, actor: User, reason: str) -> ActionItem:
     require_manages(actor, item.team_id)
     _require_pending(item, "decline it")
     item.decline(at=now, reason=require_text(reason, "The reason", field="reason"))
-    item.save(update_fields=["state", "declined_at", "decline_reason"])
+    item.is_suspected = False
+    item.save(update_fields=["state", "declined_at", "decline_reason", "is_suspected"])
+    # Whether it failed is no question any more.
+    item.suspicions.filter(verdict=Suspicion.Verdict.OPEN).update(
+        verdict=Suspicion.Verdict.WITHDRAWN,
+        decided_at=now,
+        decided_by=actor,
+        note=f"The item was declined: {item.decline_reason}",
+    )
     _enter(item, Event.DECLINED, f"Declined: {item.decline_reason}", actor, now)
     return item
 
@@ -218,7 +234,7 @@ def reopen_locked(
     )
     reason = require_text(reason, "The reason", field="reason")
     item.reopen(due_on=rules.due_on(item.incident, item.priority, now))
-    if item.owner is not None and not item.owner.is_active:
+    if item.owner is not None and not (item.owner.is_active and item.owner.may_respond):
         _give(item, None, None, now)
     item.save()
     _enter(item, Event.REOPENED, f"Reopened: {reason}", actor, now)
@@ -234,12 +250,6 @@ def comment_item(item: ActionItem, *, actor: User, text: str) -> ItemEntry:
     return _enter(item, Event.COMMENT, text, actor, clock.now())
 
 
-def require_may_work(actor: User, item: ActionItem) -> None:
-    """Any responder helps with any item, and whoever owns it works on it."""
-    if not actor.may_respond and item.owner_id != actor.pk:
-        raise Forbidden("Only responders, and whoever owns it, work on an action item.")
-
-
 def standing_in_the_way(items: Iterable[ActionItem]) -> list[str]:
     """Why a review of which these are the items cannot be closed. Pure."""
     return [
@@ -247,50 +257,6 @@ def standing_in_the_way(items: Iterable[ActionItem]) -> list[str]:
         for item in items
         if item.is_required and item.is_pending
     ]
-
-
-def hand_over(user: User, *, actor: User | None, now: datetime) -> int:
-    """Somebody was deactivated: what they own passes to their managers, who are told at once.
-
-    To the first manager of the item's team; where it has none, it waits for an owner. Returns how
-    many items.
-    """
-    held = (
-        ActionItem.objects.alive().filter(owner=user).select_for_update(no_key=True, of=("self",))
-    )
-    items = list(held.select_related("team", "incident").order_by("pk"))
-    heirs = working.managers_of({item.team_id for item in items}, but=user)
-    for item in items:
-        heir = next(
-            (one for one in heirs.get(item.team_id, []) if _may_see(one, item.incident)), None
-        )
-        item.owner, item.waits_since = heir, None if heir else _today(item.team, now)
-    ActionItem.objects.bulk_update(items, ["owner", "waits_since"])
-    ItemEntry.objects.bulk_create(
-        ItemEntry(
-            item=item,
-            kind=Event.ASSIGNED,
-            at=now,
-            actor=actor,
-            text=f"{user} → {item.holder}: {user} was deactivated.",
-        )
-        for item in items
-    )
-    telling.tell_heirs(items, user, now=now)
-    return len(items)
-
-
-def move_items(incident: Incident, into: Incident) -> int:
-    """`incident` is a duplicate (both are locked): its open items are those of `into`."""
-    items = ActionItem.objects.pending().filter(incident=incident)
-    review = Review.objects.filter(incident=into).first()
-    return items.update(incident=into, review=review, why=None)
-
-
-def join_review(incident: Incident) -> int:
-    """The incident (locked) has a review: what was agreed before belongs to it."""
-    review = Review.objects.get(incident=incident)
-    return ActionItem.objects.filter(incident=incident, review=None).update(review=review)
 
 
 # --- What the verbs have in common ----------------------------------------------------------------
@@ -332,16 +298,22 @@ def _give(item: ActionItem, owner: User | None, team: Team | None, now: datetime
         raise DomainError("Give it to a person or to a team, not to both.", field="owner")
     if owner is not None:
         require_active(owner)
-        if not _may_see(owner, item.incident):
+        if not owner.may_respond:
+            raise DomainError(
+                f"{owner} only reads here and could not work on it; choose a responder.",
+                field="owner",
+            )
+        if not may_see(owner, item.incident):
             raise DomainError(
                 f"{owner} may not see this private incident; choose somebody else.", field="owner"
             )
     is_waiting = owner is None and team is None
-    item.waits_since = (item.waits_since or _today(item.team, now)) if is_waiting else None
+    item.waits_since = (item.waits_since or today_of(item.team, now)) if is_waiting else None
     item.owner, item.owning_team = owner, team
 
 
-def _may_see(user: User, incident: Incident) -> bool:
+def may_see(user: User, incident: Incident) -> bool:
+    """Whether this person is told of the incident at all."""
     if not incident.is_private or user.is_superuser:
         return True
     return incident.audience.filter(pk=user.pk).exists()
@@ -353,6 +325,18 @@ def _why_of(incident: Incident, why: Why | None) -> Why | None:
     return why
 
 
+def _is_closed(review: Review | None) -> bool:
+    return review is not None and review.state == ReviewState.CLOSED
+
+
+def _require_unclosed(review: Review | None) -> None:
+    if review is not None and _is_closed(review):
+        raise Refused(
+            "Its review is closed and waits for nothing any more: leave it as not required.",
+            state=review.state,
+        )
+
+
 def _day(team: Team, day: date) -> date:
     """The day, or the next on which the team works."""
     if not EARLIEST <= day < LATEST:
@@ -360,7 +344,8 @@ def _day(team: Team, day: date) -> date:
     return rules.working_day(team, day)
 
 
-def _today(team: Team, now: datetime) -> date:
+def today_of(team: Team, now: datetime) -> date:
+    """Which day it is where the team works."""
     return rules.day_in(rules.calendars_of([team])[team.pk], now)
 
 

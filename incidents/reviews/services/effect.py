@@ -30,19 +30,28 @@ def consider(incident: Incident, *, now: datetime) -> None:
     """
     if incident.is_drill:
         return
-    fitting = list(_meant_to_prevent(incident).select_for_update(no_key=True, of=("self",)))
+    meant, held = _meant_to_prevent(incident), incident.suspicions.filter(verdict=Verdict.OPEN)
+    _lock_items(Q(pk__in=meant.values("pk")) | Q(pk__in=held.values("item")))
+    fitting = list(meant)
     known = set(incident.suspicions.values_list("item_id", flat=True))
     for item in fitting:
         if item.pk not in known:
             _suspect(item, incident, now)
-    unfit = incident.suspicions.filter(verdict=Verdict.OPEN).exclude(item__in=fitting)
-    _withdraw(unfit, "It is of another type.", now)
+    _withdraw(held.exclude(item__in=fitting), "It is of another type.", now)
 
 
 def withdraw(incident: Incident, *, now: datetime) -> None:
     """It was no incident of its own: it speaks against nothing."""
     why = f"{incident.reference} was {incident.get_outcome_display().lower()}."
-    _withdraw(incident.suspicions.filter(verdict=Verdict.OPEN), why, now)
+    held = incident.suspicions.filter(verdict=Verdict.OPEN)
+    _lock_items(Q(pk__in=held.values("item")))
+    _withdraw(held, why, now)
+
+
+def _lock_items(wanted: Q) -> None:
+    """Before their suspicions and in the order of their ids, as every verb does."""
+    rows = ActionItem.objects.filter(wanted).order_by("pk").select_for_update(no_key=True)
+    list(rows.values_list("pk", flat=True))
 
 
 def _meant_to_prevent(incident: Incident) -> QuerySet[ActionItem]:
@@ -78,7 +87,8 @@ def _named(incident: Incident, item: ActionItem) -> str:
 
 
 def _withdraw(suspicions: QuerySet[Suspicion], why: str, now: datetime) -> None:
-    for suspicion in list(suspicions.select_related("item")):
+    """The items are locked."""
+    for suspicion in suspicions.select_related("item"):
         suspicion.verdict, suspicion.decided_at = Verdict.WITHDRAWN, now
         suspicion.note = why
         suspicion.save(update_fields=["verdict", "decided_at", "note"])

@@ -13,7 +13,7 @@ from incidents.core.errors import DomainError
 from incidents.core.models import Incident, Team, User
 from incidents.core.services.recording import require_text
 from incidents.reviews.models import ActionItem, RunbookProposal
-from incidents.reviews.services.actions import EARLIEST, LATEST, add_item
+from incidents.reviews.services.actions import EARLIEST, LATEST, add_item, may_see
 from incidents.timers import clock
 
 MOST_IMPORTED = 200
@@ -61,12 +61,13 @@ def propose_runbook_change(
 def keeper_of(incident: Incident) -> tuple[User | None, Team | None]:
     """Who keeps its runbook: whom its `owner` names, a person or a team; else the incident's team.
 
-    Of a private incident nobody else hears by it: the owner is left open where it may not see it.
+    Of a private incident nobody else hears by it: whom the runbook names does not own it where he
+    or she may not see it, or only reads here.
     """
     named = str(incident.revision.document.get("owner") or "")
     if named:
         person = User.objects.filter(is_active=True, username__iexact=named).first()
-        if person is not None and Incident.objects.visible_to(person).filter(pk=incident.pk):
+        if person is not None and person.may_respond and may_see(person, incident):
             return person, None
         team = Team.objects.filter(Q(name__iexact=named) | Q(slug__iexact=named)).first()
         if team is not None:
@@ -115,9 +116,7 @@ def import_with(incident: Incident, document: str) -> None:
 def _facts(incident: Incident, row: Mapping[str, Any]) -> dict[str, Any]:
     owner = core.person_called(str(row.get("owner") or ""))
     may_own = (
-        owner is not None
-        and owner.is_active
-        and Incident.objects.visible_to(owner).filter(pk=incident.pk).exists()
+        owner is not None and owner.is_active and owner.may_respond and may_see(owner, incident)
     )
     said = "" if may_own or not row.get("owner") else f"Owner, as imported: {row['owner']}"
     detail = "\n".join(filter(None, [str(row.get("detail") or ""), said]))
