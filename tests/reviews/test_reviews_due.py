@@ -153,3 +153,20 @@ def test_what_happens_twice_is_told_once(review: Review, clock: VirtualClock):
     reminding.act_on_review(timer, review, clock.at)
 
     assert heard() == []
+
+
+def test_a_meeting_that_is_called_off_silences_nothing(
+    review: Review, bob: User, clock: VirtualClock
+):
+    live(clock, days=18)
+    reviews.schedule(review, at=clock.at.replace(day=23), reason="Late.", actor=bob)
+    reviews.cancel(review, reason="Bob is ill.", actor=bob)
+    letters()
+
+    assert live(clock, days=17) == [
+        ("Mon 23 09:00", "alice", "Review overdue"),
+        ("Mon 30 09:00", "alice", "Review overdue"),
+        ("Mon 30 09:00", "bob", "Review overdue"),
+        ("Mon 06 09:00", "alice", "Review overdue"),
+        ("Mon 06 09:00", "bob", "Review overdue"),
+    ]

@@ -198,6 +198,23 @@ def test_whoever_is_deactivated_hands_over_to_the_manager(
     ]
 
 
+def test_whoever_takes_over_a_meeting_hears_when_it_is_and_is_invited(
+    review: Review, bob: User, charlie: User, team, root: User, clock: VirtualClock
+):
+    team.memberships.filter(role="manager").update(user=charlie)
+    give_phone(charlie)
+    reviews.schedule(review, at=clock.at + timedelta(days=1), place="Room 7", actor=bob)
+    heard()
+
+    core.deactivate_person(bob, actor=root)
+
+    over, invited = sorted(letters(), key=lambda one: one.calendar)
+    assert {over.address, invited.address} == {"charlie"}
+    assert "It is on Tuesday 3 March 2026, 10:00 UTC. Where: Room 7." in over.text
+    assert "METHOD:REQUEST" in invited.calendar
+    assert review.attendees.get(user=charlie).role == "Facilitator"
+
+
 def test_where_the_manager_leaves_another_one_takes_over(
     review: Review, over: Incident, bob: User, alice: User, team, root: User, clock
 ):

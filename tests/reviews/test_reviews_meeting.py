@@ -128,7 +128,7 @@ def test_it_is_cancelled_in_everybodys_calendar(scheduled: Review, bob: User, cl
     cancelled = letters()
     assert {one.address for one in cancelled} == {"alice", "bob"}
     method, event = event_in(cancelled[0])
-    assert (method, event["status"]) == ("CANCEL", "CANCELLED")
+    assert (method, event["status"], event["sequence"]) == ("CANCEL", "CANCELLED", 2)
     assert "Bob is ill." in cancelled[0].text
     assert review.incident.review_due_at == review.latest_at
 
@@ -189,6 +189,23 @@ def test_who_comes_later_is_invited_alone_and_who_need_not_come_hears_so(
 
     assert [who for who, _ in heard()] == ["charlie"]
     assert not scheduled.attendees.filter(user=charlie).exists()
+
+
+def test_whoever_was_taken_off_by_mistake_is_invited_again(
+    scheduled: Review, bob: User, charlie: User
+):
+    give_phone(charlie)
+    guest = reviews.add_attendee(scheduled, user=charlie, actor=bob)
+    reviews.remove_attendee(scheduled, attendee=guest, actor=bob)
+    reviews.add_attendee(scheduled, user=charlie, actor=bob)
+
+    events = [event_in(one) for one in letters()]
+
+    assert [(method, event["sequence"]) for method, event in events] == [
+        ("REQUEST", 2),
+        ("CANCEL", 3),
+        ("REQUEST", 4),
+    ]
 
 
 def test_whoever_facilitates_stays(scheduled: Review, bob: User):

@@ -119,6 +119,9 @@ def test_whoever_asked_for_one_may_waive_it_and_one_may_be_asked_for_again(
     again = reviews.request(incident, reason="It was.", actor=alice)
 
     assert (again.pk, again.state, str(again.asked_by)) == (review.pk, "due", "Alice")
+    assert review_of(incident).waived_by is None
+    entry = incident.timeline.filter(kind=Kind.REVIEW_OPENED).latest("pk")
+    assert (entry.actor, entry.summary.endswith("Alice asked for it: It was.")) == (alice, True)
     assert Timer.objects.pending().of(again).exists()
 
 

@@ -134,6 +134,23 @@ def test_one_that_is_not_needed_says_why_and_may_be_needed_after_all(review: Rev
         reviews.skip_step(again, reason="", actor=bob)
 
 
+def test_what_is_to_be_done_after_all_is_told_of_as_before(
+    review: Review, bob: User, clock: VirtualClock
+):
+    live(clock, days=3)
+    reviews.undo_step(reviews.finish_step(step(review, "Verify it"), actor=bob), actor=bob)
+
+    told = [one for one in live(clock, days=17) if one[2].startswith(("To do", "Overdue"))]
+
+    assert [one for one in told if one[1] != "lena"] == [
+        ("Tue 10 10:00", "alice", "Overdue after an incident"),
+        ("Tue 10 11:00", "alice", "Overdue after an incident"),
+        ("Tue 10 11:00", "bob", "Overdue after an incident"),
+        ("Tue 17 11:00", "alice", "Overdue after an incident"),
+        ("Tue 17 11:00", "bob", "Overdue after an incident"),
+    ]
+
+
 def test_evidence_is_a_link_that_a_browser_may_follow(review: Review, bob: User):
     with pytest.raises(DomainError, match="http"):
         reviews.finish_step(step(review, "Verify it"), link="javascript:alert(1)", actor=bob)

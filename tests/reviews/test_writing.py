@@ -2,14 +2,16 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from incidents.core import services as core
-from incidents.core.errors import DomainError, Refused
+from incidents.core.errors import DomainError, Forbidden, Refused
 from incidents.core.models import Kind
 from incidents.reviews import reading
+from incidents.reviews import services as reviews
 from incidents.reviews.errors import Stale
 from incidents.reviews.markdown import LONGEST
 from incidents.reviews.models import Review, ReviewState, Revision
 from incidents.reviews.services import publishing, writing
 from tests.factories import ServiceFactory
+from tests.reviews.stage import written
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +27,9 @@ def review(incident, bob, clock):
 
 @pytest.fixture
 def published(review, bob, clock):
-    Review.objects.filter(pk=review.pk).update(state=ReviewState.PUBLISHED)
+    written(review, actor=bob)
+    Review.objects.filter(pk=review.pk).update(state=ReviewState.PUBLISHED, facilitator=bob)
+    review = Review.objects.with_context().get(pk=review.pk)
     publishing.make_revision(review, actor=bob, at=clock.at)
     return Review.objects.with_context().get(pk=review.pk)
 
@@ -154,6 +158,19 @@ def test_a_correction_needs_something_new_and_a_published_review(published, bob)
         publishing.correct(published, note="x", actor=bob)
     Review.objects.filter(pk=published.pk).update(state=ReviewState.HELD)
     with pytest.raises(Refused):
+        publishing.correct(published, note="x", actor=bob)
+
+
+def test_a_correction_is_for_whoever_decides_and_leaves_nothing_out(published, bob, charlie, clock):
+    write(published, "Corrected", 0, bob)
+    with pytest.raises(Forbidden, match="may correct it"):
+        publishing.correct(published, note="x", actor=charlie)
+    version = Review.objects.get(pk=published.pk).version
+    reviews.write_facts(published, version=version, root_cause="", actor=bob)
+    with pytest.raises(Refused, match="cannot be published yet"):
+        publishing.correct(published, note="x", actor=bob)
+    Review.objects.filter(pk=published.pk).update(suspended_at=clock.at)
+    with pytest.raises(Refused, match="open again"):
         publishing.correct(published, note="x", actor=bob)
 
 

@@ -9,6 +9,7 @@ from incidents.core.errors import DomainError
 from incidents.core.models import TimelineEntry
 from incidents.reviews.models import Mark, Review, ReviewState
 from incidents.reviews.services import publishing, writing
+from incidents.reviews.services.recording import moves_of
 
 MODEL = "reviews.review"
 
@@ -164,7 +165,7 @@ offer(
         "Publish a correction",
         lambda review, actor, facts: publishing.correct(review, actor=actor, **facts),
         NoteForm,
-        when=lambda review: review.state in publishing.PUBLIC,
+        when=lambda review: "correct" in moves_of(review),
         order=40,
         hint="What was published stays as it is; this is another revision beside it.",
         done="The correction is published as another revision.",

@@ -180,7 +180,7 @@ class Review(FSMModelMixin, models.Model):
     def begin_again(self) -> None:
         self.scheduled_at = self.held_at = self.published_at = None
         self.closed_at = self.waived_at = self.suspended_at = None
-        self.waived_reason = ""
+        self.waived_by, self.waived_reason = None, ""
 
 
 class Attendee(models.Model):

@@ -111,11 +111,12 @@ def waived(review: Review, *, now: datetime) -> None:
 def handed_over(review: Review, gone: User, heir: User, *, now: datetime) -> None:
     """Whoever was to run it has left."""
     what, todo = WANTED.get(ReviewState(review.state), ("", ""))
-    due = (
-        f" It is {what} by {both_times(review.latest_at, heir.timezone)}."
-        if (review.latest_at and review.state == ReviewState.DUE)
-        else ""
-    )
+    due = ""
+    if review.state == ReviewState.DUE and review.latest_at:
+        due = f" It is {what} by {both_times(review.latest_at, heir.timezone)}."
+    elif review.state == ReviewState.SCHEDULED and review.scheduled_at:
+        where = f" Where: {review.place}." if review.place else ""
+        due = f" It is on {both_times(review.scheduled_at, heir.timezone)}.{where}"
     _tell(
         review,
         [heir],
@@ -204,7 +205,9 @@ def _run_by(review: Review) -> str:
 
 
 def _moment(alarm: Alarm) -> str:
-    return f"{alarm.deadline.isoformat()}:{alarm.stage}:{alarm.turn}"
+    """Overdue is told of once a day at most; before that, once for each deadline."""
+    day = f":{alarm.at.date()}" if alarm.stage == Stage.OVERDUE else ""
+    return f"{alarm.deadline.isoformat()}:{alarm.stage}{day}"
 
 
 # --- The meeting ----------------------------------------------------------------------------------
@@ -216,6 +219,7 @@ def invite(
     """Send these attendees an invitation, or the time that it has moved to."""
     if review.scheduled_at is None:
         return
+    _count(review)
     subject = "Review moved: " if is_moved else "Invitation: review of "
     _send_meeting(
         review,
@@ -236,15 +240,22 @@ def disinvite(review: Review, guests: Sequence[Attendee], *, reason: str, now: d
     asked = [guest for guest in guests if guest.invited]
     if review.scheduled_at is None or not asked:
         return
+    _count(review)
     _send_meeting(
         review,
         asked,
         before="Cancelled: review of ",
         first=reason,
         calendar=invitations.cancellation(_meeting(review), now=now),
-        cause=f"disinvited:{review.sequence}:{now.isoformat()}",
+        cause=f"disinvited:{review.sequence}",
         now=now,
     )
+
+
+def _count(review: Review) -> None:
+    """Calendars take what has a higher number than the last that they had of this meeting."""
+    review.sequence += 1
+    review.save(update_fields=["sequence"])
 
 
 def _send_meeting(

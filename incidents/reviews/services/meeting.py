@@ -51,10 +51,7 @@ def schedule(
         return review
     is_moved = review.state == ReviewState.SCHEDULED
     review.schedule(at=at)
-    review.sequence += 1
-    review.save(
-        update_fields=["state", "scheduled_at", "length", "place", "facilitator", "sequence"]
-    )
+    review.save(update_fields=["state", "scheduled_at", "length", "place", "facilitator"])
     opening.finish_steps_of(review, ReviewState.SCHEDULED, now)
     _record_time(review, actor, is_moved, reason, now)
     announcing.invite(review, list(_guests(review)), is_moved=is_moved, now=now)
@@ -71,8 +68,7 @@ def cancel(review: Review, *, reason: str, actor: User) -> Review:
     now = clock.now()
     announcing.disinvite(review, list(_guests(review)), reason=f"Cancelled: {reason}", now=now)
     review.unschedule()
-    review.sequence += 1
-    review.save(update_fields=["state", "scheduled_at", "sequence"])
+    review.save(update_fields=["state", "scheduled_at"])
     core.set_review_due(review.incident, review.latest_at)
     core.record(
         review.incident,

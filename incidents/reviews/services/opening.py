@@ -69,7 +69,7 @@ def request(incident: Incident, *, reason: str, actor: User) -> Review:
         )
     known.asked_by, known.asked_reason = actor, reason
     known.save(update_fields=["asked_by", "asked_reason"])
-    _renew(known, now)
+    _renew(known, now, why=f"{actor} asked for it: {reason}", actor=actor)
     return known
 
 
@@ -232,10 +232,10 @@ def _begin_again(review: Review, is_required: bool, now: datetime) -> None:
     review.suspended_at = None
     review.save(update_fields=["is_required", "suspended_at"])
     if review.state != ReviewState.WAIVED or is_required:
-        _renew(review, now)
+        _renew(review, now, why="The incident was resolved once more.")
 
 
-def _renew(review: Review, now: datetime) -> None:
+def _renew(review: Review, now: datetime, *, why: str, actor: User | None = None) -> None:
     """Due once more, with the time that it had at first; what was written stays."""
     incident, said = review.incident, section.of(review.incident.revision)
     calendar = core.calendar_of(incident)
@@ -261,7 +261,7 @@ def _renew(review: Review, now: datetime) -> None:
     FollowUpStep.objects.filter(follow_up__review=review).exclude(done_by_state="").update(
         done_at=None, done_by=None
     )
-    _announce(review, "The incident was resolved once more.", None, now)
+    _announce(review, why, actor, now)
 
 
 def _announce(review: Review, why: str, actor: User | None, now: datetime) -> None:

@@ -6,14 +6,19 @@ from django.db import transaction
 
 from incidents.core.errors import DomainError, Refused
 from incidents.core.models import Kind, User
-from incidents.core.services import lock, record
-from incidents.core.services.recording import require_text
+from incidents.core.services import record
 from incidents.reviews import reading
 from incidents.reviews.document import compose
-from incidents.reviews.models import Review, ReviewState, Revision
+from incidents.reviews.models import Review, Revision
+from incidents.reviews.services import reminding
+from incidents.reviews.services.recording import (
+    lock,
+    moves_of,
+    require_decides,
+    require_move,
+    require_text,
+)
 from incidents.timers import clock
-
-PUBLIC = [ReviewState.PUBLISHED, ReviewState.CLOSED]
 
 
 def make_revision(review: Review, *, actor: User | None, at: datetime, note: str = "") -> Revision:
@@ -29,20 +34,35 @@ def make_revision(review: Review, *, actor: User | None, at: datetime, note: str
     )
 
 
+def require_complete(review: Review) -> None:
+    """Raises Refused with everything that a document which is published has to say."""
+    if missing := reminding.unmet_to_publish(review):
+        raise Refused(
+            f"The review of {review.incident.reference} cannot be published yet: "
+            + " ".join(one.message for one in missing),
+            state=review.state,
+            allowed=moves_of(review),
+            unmet=missing,
+            code="unmet_criteria",
+        )
+
+
 @transaction.atomic
 def correct(review: Review, *, note: str, actor: User) -> Revision:
-    """Publish what was changed since as another revision. `note`: what was corrected, and why."""
-    incident = lock(review.incident)
-    rows = Review.objects.select_for_update(no_key=True, of=("self",)).with_context()
-    review = rows.get(pk=review.pk)
-    if review.state not in PUBLIC:
-        raise Refused(f"{review} is not published yet.", state=review.state, allowed=["publish"])
+    """Publish what was changed since as another revision. `note`: what was corrected, and why.
+
+    Raises Refused with what is missing; Forbidden for who does not decide.
+    """
+    review = lock(review)
+    require_move(review, "correct", "corrected")
+    require_decides(review, actor, "correct it")
+    require_complete(review)
     note = require_text(note, "What was corrected", field="note", longest=2_000)
     if not reading.has_changed(review):
         raise DomainError("Nothing has changed since the last revision.", code="unchanged")
     revision = make_revision(review, actor=actor, at=clock.now(), note=note)
     record(
-        incident,
+        review.incident,
         Kind.REVIEW_PUBLISHED,
         actor=actor,
         summary=f"Review corrected, revision {revision.number}: {note}",

@@ -35,12 +35,27 @@ def await_steps(review: Review, now: datetime) -> None:
     timers.cancel(STEPS_DUE, review)
     if review.is_over or review.suspended_at is not None:
         return
-    calendar = calendar_of(review)
     for due_at in sorted(
         {step.follow_up.due_at for step in open_steps(review) if step.follow_up.due_at}
     ):
-        alarm = engine.begin(calendar, start=review.opened_at, due_at=due_at, now=now)
-        _await(STEPS_DUE, review, alarm, key=due_at.isoformat())
+        _await_steps_by(review, due_at, now)
+
+
+def await_step(review: Review, due_at: datetime, now: datetime) -> None:
+    """A step is to be done by then after all. What is awaited already goes on as it was."""
+    if review.is_over or review.suspended_at is not None:
+        return
+    is_late = due_at + engine.GRACE <= now
+    if not _awaits_steps(review, due_at.isoformat()) and not (
+        is_late and _awaits_steps(review, OVERDUE)
+    ):
+        _await_steps_by(review, due_at, now)
+
+
+def _await_steps_by(review: Review, due_at: datetime, now: datetime) -> None:
+    calendar = calendar_of(review)
+    alarm = engine.begin(calendar, start=review.opened_at, due_at=due_at, now=now)
+    _await(STEPS_DUE, review, alarm, key=due_at.isoformat())
 
 
 def release(review: Review) -> None:
@@ -87,13 +102,13 @@ def act_on_steps(timer: Timer, review: Review, now: datetime) -> None:
     following = engine.follow(calendar_of(review), alarm)
     if alarm.stage != Stage.OVERDUE:
         _await(STEPS_DUE, review, following, key=alarm.deadline.isoformat())
-    elif is_weekly or not _awaits_weekly(review):
+    elif is_weekly or not _awaits_steps(review, OVERDUE):
         _await(STEPS_DUE, review, following, key=OVERDUE)
 
 
-def _awaits_weekly(review: Review) -> bool:
+def _awaits_steps(review: Review, key: str) -> bool:
     pending = Timer.objects.pending().of(review)
-    return pending.filter(kind=STEPS_DUE, key=OVERDUE).exists()
+    return pending.filter(kind=STEPS_DUE, key=key).exists()
 
 
 def lacks(review: Review) -> list[Unmet]:

@@ -12,7 +12,7 @@ from incidents.core.models import Incident, Kind, User
 from incidents.reviews.errors import Stale
 from incidents.reviews.models import Review, ReviewState
 from incidents.reviews.services import announcing, opening, reminding
-from incidents.reviews.services.publishing import make_revision
+from incidents.reviews.services.publishing import make_revision, require_complete
 from incidents.reviews.services.recording import (
     fitting,
     lock,
@@ -79,15 +79,7 @@ def publish(review: Review, *, actor: User, note: str = "") -> Review:
     review = lock(review)
     require_move(review, "publish", "published")
     require_decides(review, actor, "publish it")
-    if missing := reminding.unmet_to_publish(review):
-        raise Refused(
-            f"The review of {review.incident.reference} cannot be published yet: "
-            + " ".join(one.message for one in missing),
-            state=review.state,
-            allowed=moves_of(review),
-            unmet=missing,
-            code="unmet_criteria",
-        )
+    require_complete(review)
     now = clock.now()
     review.publish(at=now)
     review.published_by = actor

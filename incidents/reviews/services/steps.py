@@ -59,7 +59,8 @@ def undo_step(step: FollowUpStep, *, actor: User) -> FollowUpStep:
     step.done_at, step.done_by, step.is_needed = None, None, True
     step.save(update_fields=["done_at", "done_by", "is_needed"])
     _record(review, step, f"Not done after all: {step.text}", actor)
-    reminding.await_steps(review, clock.now())
+    if step.follow_up.due_at is not None:
+        reminding.await_step(review, step.follow_up.due_at, clock.now())
     return step
 
 
