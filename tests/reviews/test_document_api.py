@@ -70,6 +70,19 @@ def test_entries_are_marked_and_added(ask, incident):
     assert ask("put", "timeline/999999/", belongs=False).status_code == 404
 
 
+def test_what_somebody_corrected_stays_where_nothing_else_is_sent(ask, incident):
+    entry = incident.timeline.filter(kind=Kind.ACKNOWLEDGED).get()
+    address, at = f"timeline/{entry.pk}/", incident.declared_at.isoformat()
+    ask("put", address, belongs=True, at=at, text="Bob had it at once.")
+
+    kept = ask("put", address, belongs=False).json()
+    undone = ask("put", address, belongs=True, at=None, text="").json()
+
+    assert (kept["belongs"], kept["text"]) == (False, "Bob had it at once.")
+    assert kept["at"] is not None
+    assert (undone["at"], undone["text"]) == (None, "")
+
+
 def test_what_is_published_is_kept_and_corrected(ask, review, bob, alice):
     write(review, bob)
     reviews.hold(Review.objects.with_context().get(pk=review.pk), actor=alice)

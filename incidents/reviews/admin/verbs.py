@@ -76,10 +76,7 @@ class NoteForm(VerbForm):
 
 
 def _mark(review: Review, actor: Any, facts: dict[str, Any], *, belongs: bool) -> Mark:
-    entry = facts["entry"]
-    known = Mark.objects.filter(review=review, entry=entry).first()
-    at, text = (known.at, known.text) if known else (None, "")
-    return writing.mark_entry(review, entry=entry, belongs=belongs, at=at, text=text, actor=actor)
+    return writing.mark_entry(review, entry=facts["entry"], belongs=belongs, actor=actor)
 
 
 def _correct(review: Review, actor: Any, facts: dict[str, Any]) -> Mark:

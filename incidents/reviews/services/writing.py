@@ -16,6 +16,7 @@ from incidents.reviews.models import Mark, Review, ReviewState, Section
 from incidents.timers import clock
 
 LONGEST_ENTRY = 2_000
+KEPT: Any = object()
 # How long before it began something may have happened that belongs to its story.
 EARLIER = timedelta(days=365)
 
@@ -76,20 +77,24 @@ def mark_entry(
     entry: TimelineEntry,
     actor: User,
     belongs: bool,
-    at: datetime | None = None,
-    text: str = "",
+    at: datetime | None = KEPT,
+    text: str = KEPT,
 ) -> Mark:
     """Say whether an entry of the timeline belongs to the document, and when it really was.
 
-    `at` None and `text` empty: as it was recorded. The timeline itself stays as it is.
+    `at` None and `text` empty: as it was recorded; left out: as somebody has corrected it. The
+    timeline itself stays as it is.
     """
     review = _locked(review)
     if entry.incident_id != review.incident_id:
         raise DomainError("This entry is of another incident.", field="entry")
     mark = Mark.objects.filter(review=review, entry=entry).first()
     mark = mark or Mark(review=review, entry=entry)
-    mark.belongs, mark.at = belongs, _moment(review, at)
-    mark.text = _text(text, "The text", "text", LONGEST_ENTRY)
+    mark.belongs = belongs
+    if at is not KEPT:
+        mark.at = _moment(review, at)
+    if text is not KEPT:
+        mark.text = _text(text, "The text", "text", LONGEST_ENTRY)
     return _signed(mark, actor)
 
 
