@@ -161,18 +161,17 @@ class ReviewViewSet(mixins.ListModelMixin, HouseViewSet):
     def answer_why(self, request: Request, reference: str, why: str) -> Response:
         """Answer it. “Human error” is asked behind at once. 409 with both texts."""
         facts, found = self.facts(), self._part(self.review().whys, "why")
-        is_cause = facts.pop("is_cause", None)
-        if "answer" in facts or "ask" in facts:
-            found = services.answer_why(found, actor=self.actor, **facts)
-        if is_cause is not None:
-            found = services.mark_cause(found, is_cause=is_cause, actor=self.actor)
+        found = services.answer_why(found, actor=self.actor, **facts)
         return Response(shapes.WhyOut(found).data)
 
-    @extend_schema(request=None, responses={204: None})
+    @extend_schema(request=None, responses={204: None}, parameters=[shapes.Versioned])
     @answer_why.mapping.delete
     def remove_why(self, request: Request, reference: str, why: str) -> Response:
-        """Take a question out behind which there is nothing."""
-        services.remove_why(self._part(self.review().whys, "why"), actor=self.actor)
+        """Take a question out behind which there is nothing. 409 where somebody has answered it."""
+        found = self._part(self.review().whys, "why")
+        asked = shapes.Versioned(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        services.remove_why(found, version=asked.validated_data["version"], actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     # --- Steps ------------------------------------------------------------------------------------

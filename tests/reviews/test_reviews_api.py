@@ -102,3 +102,18 @@ def test_evidence_and_who_it_is_from_stay_with_a_step(call, runbook, phones, ser
 
     assert (done["done_by"]["name"], done["link"]) == ("Bob", "https://logs.example.org/1")
     assert reviews.open_steps(review_of(incident)) == []
+
+
+def test_an_answer_that_is_no_cause_is_not_stored_as_one_and_a_version_takes_it_out(
+    call, review, over, bob
+):
+    why = reviews.ask_why(review, ask="Why?", actor=bob)
+    path = f"{over.reference}/whys/{why.pk}/"
+
+    answer = call(bob, "patch", path, version=1, answer="An operator's error", is_cause=True)
+
+    why.refresh_from_db()
+    assert (answer.status_code, why.answer, why.version) == (400, "", 1)
+    assert call(bob, "delete", path).status_code == 400
+    assert call(bob, "delete", f"{path}?version=2").status_code == 409
+    assert call(bob, "delete", f"{path}?version=1").status_code == 204

@@ -33,7 +33,7 @@ def test_an_action_item_comes_of_an_answer(review: Review, bob: User):
 
     assert why.items.get() == item
     with pytest.raises(DomainError, match="action item came of it"):
-        reviews.remove_why(why, actor=bob)
+        reviews.remove_why(why, version=1, actor=bob)
 
 
 def test_human_error_is_asked_behind_once(review: Review, bob: User):
@@ -74,11 +74,22 @@ def test_what_has_something_behind_it_stays(review: Review, bob: User):
     second = reviews.ask_why(review, ask="Why the disk?", parent=first, actor=bob)
 
     with pytest.raises(DomainError, match="asked behind it"):
-        reviews.remove_why(first, actor=bob)
-    reviews.remove_why(second, actor=bob)
-    reviews.remove_why(first, actor=bob)
+        reviews.remove_why(first, version=1, actor=bob)
+    reviews.remove_why(second, version=1, actor=bob)
+    reviews.remove_why(first, version=1, actor=bob)
 
     assert not review.whys.exists()
+
+
+def test_what_was_answered_meanwhile_is_not_taken_out(review: Review, alice: User, bob: User):
+    why = reviews.ask_why(review, ask="Why?", actor=bob)
+    reviews.answer_why(why, version=1, answer="The disk", actor=alice)
+
+    with pytest.raises(Stale) as stale:
+        reviews.remove_why(why, version=1, actor=bob)
+
+    assert stale.value.theirs == {"ask": "Why?", "answer": "The disk"}
+    assert review.whys.exists()
 
 
 def test_twelve_times_is_deep_enough(review: Review, bob: User):

@@ -101,6 +101,10 @@ class SkipForm(OfReview):
         self.narrow("step", FollowUpStep.objects.filter(follow_up__review=self.subject))
 
 
+class RemoveForm(WhyForm):
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+
+
 def _answer(_review: Review, actor: Any, facts: dict[str, Any]) -> Why:
     return services.answer_why(
         facts["why"], actor=actor, answer=facts["answer"], version=facts["version"]
@@ -156,8 +160,8 @@ offer(
     Verb(
         "remove-why",
         "Take a question out",
-        lambda review, actor, facts: services.remove_why(facts["why"], actor=actor),
-        WhyForm,
+        lambda review, actor, facts: services.remove_why(actor=actor, **facts),
+        RemoveForm,
         when=is_written,
         group="place",
         ask=False,

@@ -34,33 +34,29 @@ def ask_why(
 
 @transaction.atomic
 def answer_why(
-    why: Why, *, actor: User, version: int, answer: str | None = None, ask: str | None = None
+    why: Why,
+    *,
+    actor: User,
+    version: int,
+    answer: str | None = None,
+    ask: str | None = None,
+    is_cause: bool | None = None,
 ) -> Why:
-    """Write or change an answer, or the words of the question. Raises Stale with both texts.
+    """Write or change an answer, or the words of the question, and whether it is a cause.
+
+    All of it or nothing. Raises Stale with both texts.
 
     Where the answer gives people as the cause, what lies behind it is asked at once.
     """
     review = lock(why.review)
     require_writable(review)
     why = _found(review, why)
-    given: dict[str, Any] = {"answer": answer, "ask": ask}
-    given = {name: text for name, text in given.items() if text is not None}
-    if version != why.version:
-        raise Stale(
-            "Somebody else has answered it since you read it: nothing was stored.",
-            state=review.state,
-            version=why.version,
-            yours=given,
-            theirs={name: getattr(why, name) for name in given},
-        )
-    if answer is not None:
-        why.answer = fitting(answer, "The answer", field="answer")
-    if ask is not None:
-        why.ask = require_text(ask, "The question", field="ask", longest=500)
-    why.by, why.at, why.version = actor, clock.now(), why.version + 1
-    why.save(update_fields=["answer", "ask", "by", "at", "version"])
-    _look_behind(review, why, actor)
-    return why
+    given: dict[str, Any] = {"answer": answer, "ask": ask, "is_cause": is_cause}
+    given = {name: value for name, value in given.items() if value is not None}
+    _require_version(review, why, version, given)
+    if answer is not None or ask is not None:
+        _write(review, why, answer, ask, actor)
+    return why if is_cause is None else mark_cause(why, is_cause=is_cause, actor=actor)
 
 
 @transaction.atomic
@@ -79,11 +75,15 @@ def mark_cause(why: Why, *, is_cause: bool, actor: User) -> Why:
 
 
 @transaction.atomic
-def remove_why(why: Why, *, actor: User) -> None:
-    """Take a question out again, unless something was asked or decided behind it."""
+def remove_why(why: Why, *, version: int, actor: User) -> None:
+    """Take a question out again, unless something was asked or decided behind it.
+
+    Raises Stale with what somebody else has answered since `version`.
+    """
     review = lock(why.review)
     require_writable(review)
     why = _found(review, why)
+    _require_version(review, why, version, {})
     if why.children.exists():
         raise DomainError("Something was asked behind it; take that out first.", field="why")
     if review.items.filter(why=why).exists():
@@ -96,6 +96,27 @@ def _found(review: Review, why: Why) -> Why:
     if found is None:
         raise DomainError("There is no such question in this review.", field="why")
     return found
+
+
+def _require_version(review: Review, why: Why, version: int, given: dict[str, Any]) -> None:
+    if version != why.version:
+        raise Stale(
+            "Somebody else has answered it since you read it: nothing was stored.",
+            state=review.state,
+            version=why.version,
+            yours=given,
+            theirs={name: getattr(why, name) for name in given or ["ask", "answer"]},
+        )
+
+
+def _write(review: Review, why: Why, answer: str | None, ask: str | None, actor: User) -> None:
+    if answer is not None:
+        why.answer = fitting(answer, "The answer", field="answer")
+    if ask is not None:
+        why.ask = require_text(ask, "The question", field="ask", longest=500)
+    why.by, why.at, why.version = actor, clock.now(), why.version + 1
+    why.save(update_fields=["answer", "ask", "by", "at", "version"])
+    _look_behind(review, why, actor)
 
 
 def _ask(review: Review, ask: str, parent: Why | None, answer: str, actor: User | None) -> Why:
