@@ -60,6 +60,24 @@ def test_a_verb_is_done_on_its_page(item, alice) -> None:
     assert (item.state, item.done_by) == ("done", alice)
 
 
+def test_of_two_who_change_it_nobody_overwrites_the_other_unseen(item, alice, bob) -> None:
+    address = reverse("admin:reviews_actionitem_verb", args=[item.pk, "change"])
+    form = browser(alice).get(address).context["form"]
+    shown = {field.name: field.value() for field in form} | {"title": "Rotate all logs"}
+    reviews.change_item(item, actor=bob, title="Rotate the logs daily")
+
+    late = browser(alice).post(address, shown)
+    item.refresh_from_db()
+    assert "Now it says: title: Rotate the logs daily" in late.text
+    assert "Rotate all logs" in late.text
+    assert item.title == "Rotate the logs daily"
+
+    anew = {**shown, "version": reviews.version_of(item)}
+    assert browser(alice).post(address, anew).status_code == 302
+    item.refresh_from_db()
+    assert item.title == "Rotate all logs"
+
+
 def test_declining_is_offered_to_managers_only(item, alice, bob) -> None:
     bob.is_staff = True
     bob.save()

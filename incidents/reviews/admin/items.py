@@ -12,8 +12,10 @@ from unfold.decorators import display
 
 from incidents.core import panels
 from incidents.core.adminsite import HouseAdmin, Verb, VerbForm, offer
+from incidents.core.errors import Refused
 from incidents.core.models import Incident, Team, User
 from incidents.reviews import services
+from incidents.reviews.errors import Stale
 from incidents.reviews.models import ActionItem, Suspicion
 from incidents.timers import clock
 
@@ -185,12 +187,14 @@ class NewItemForm(ItemForm, OwnerForm):
 class ChangeForm(ItemForm):
     due_on = forms.DateField(label="By when?", widget=forms.DateInput({"type": "date"}))
     is_required = forms.BooleanField(label="The review cannot be closed without it", required=False)
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
 
     def prepare(self) -> None:
         names = ["title", "detail", "kind", "priority", "is_required"]
         for name in names:
             self.initial.setdefault(name, getattr(self.subject, name))
         self.initial.setdefault("due_on", self.subject.due_on.isoformat())
+        self.initial.setdefault("version", services.version_of(self.subject))
 
 
 class JudgementForm(VerbForm):
@@ -221,6 +225,15 @@ def _is_pending(item: ActionItem) -> bool:
 
 def _does(verb: Any) -> Any:
     return lambda item, actor, facts: verb(item, actor=actor, **facts)
+
+
+def _change(item: ActionItem, actor: Any, facts: dict[str, Any]) -> ActionItem:
+    try:
+        return services.change_item(item, actor=actor, **facts)
+    except Stale as error:
+        now = "; ".join(f"{name}: {said}" for name, said in error.theirs.items())
+        message = f"{error.message} Keep your text and open this page anew. Now it says: {now}"
+        raise Refused(message, state=error.state) from error
 
 
 def _judges(verb: Any) -> Any:
@@ -293,9 +306,7 @@ offer(
         order=40,
         done=lambda item, _: f"{item.holder} has it.",
     ),
-    Verb(
-        "change", "Change it", _does(services.change_item), ChangeForm, when=_is_pending, order=50
-    ),
+    Verb("change", "Change it", _change, ChangeForm, when=_is_pending, order=50),
     Verb(
         "comment",
         "Comment",

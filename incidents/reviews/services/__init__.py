@@ -11,6 +11,7 @@ from incidents.reviews.services.actions import (
     standing_in_the_way,
     start_item,
     verify_item,
+    version_of,
 )
 from incidents.reviews.services.digging import answer_why, ask_why, mark_cause, remove_why
 from incidents.reviews.services.effect import (
@@ -105,6 +106,7 @@ __all__ = [
     "unmet_to_close",
     "unmet_to_publish",
     "verify_item",
+    "version_of",
     "waive",
     "write_facts",
     "write_section",

@@ -12,6 +12,7 @@ from incidents.core.errors import DomainError, Refused
 from incidents.core.models import Incident, Kind, Team, User
 from incidents.core.services.recording import require_active, require_text
 from incidents.reviews import rules
+from incidents.reviews.errors import Stale
 from incidents.reviews.models import ActionItem, ItemEntry, Review, ReviewState, Suspicion, Why
 from incidents.reviews.services import telling, working
 from incidents.timers import clock
@@ -89,9 +90,13 @@ def add_item(
 
 
 @transaction.atomic
-def change_item(item: ActionItem, *, actor: User, **facts: Any) -> ActionItem:
+def change_item(
+    item: ActionItem, *, actor: User, version: int | None = None, **facts: Any
+) -> ActionItem:
     """Other words, another day, kind or priority. What stays the same is not recorded.
 
+    `version`: of the item as it was read (`version_of`). Raises Stale, with both texts, where
+    somebody else has changed it since; None: whatever others did.
     Of something required only a manager of its team moves the day, or says that it is not required.
     """
     item = _locked(item)
@@ -99,6 +104,15 @@ def change_item(item: ActionItem, *, actor: User, **facts: Any) -> ActionItem:
     if not changed:
         return item
     _require_pending(item, "change it")
+    present = version_of(item)
+    if version is not None and version != present:
+        raise Stale(
+            "Somebody else has changed it since you read it: nothing was stored.",
+            state=item.state,
+            version=present,
+            yours=changed,
+            theirs={name: getattr(item, name) for name in changed},
+        )
     if item.is_required and changed.keys() & {"due_on", "is_required"}:
         require_manages(actor, item.team_id)
     if changed.get("is_required"):
@@ -120,6 +134,12 @@ def change_item(item: ActionItem, *, actor: User, **facts: Any) -> ActionItem:
     item.save(update_fields=list(changed))
     _enter(item, Event.CHANGED, "; ".join(told), actor, clock.now())
     return item
+
+
+def version_of(item: ActionItem) -> int:
+    """Rises with every change of its words, its day, kind or priority; 0: as it was agreed."""
+    changes = item.entries.filter(kind__in=[Event.CHANGED, Event.REOPENED]).order_by("-pk")
+    return changes.values_list("pk", flat=True).first() or 0
 
 
 _NAMES = {
@@ -171,11 +191,8 @@ def finish_item(item: ActionItem, *, actor: User, evidence: str) -> ActionItem:
     evidence = require_text(evidence, "What shows that it is done", field="evidence")
     item.finish(at=now, by=actor, evidence=evidence)
     item.prove_on, item.watched_until = rules.proof_days(item, now)
-    item.save(
-        update_fields=[
-            *("state", "done_at", "done_by", "evidence", "prove_on", "watched_until"),
-        ]
-    )
+    names = ["state", "done_at", "done_by", "evidence", "prove_on", "watched_until"]
+    item.save(update_fields=names)
     _enter(item, Event.DONE, f"Done: {evidence}", actor, now)
     return item
 
