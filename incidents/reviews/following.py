@@ -1,13 +1,11 @@
 """How action items follow what happens to incidents and people. Only writes rows."""
 
-from typing import Any
-
 from incidents.core import panels
-from incidents.core.models import Incident, Kind, TimelineEntry, User
-from incidents.core.signals import entry_recorded, person_deactivated
+from incidents.core.models import Incident, Kind, TimelineEntry
+from incidents.core.signals import entry_recorded
 from incidents.reviews import pages
 from incidents.reviews.services import effect, handing, proposals, working
-from incidents.timers import clock, engine
+from incidents.timers import engine
 
 
 def connect() -> None:
@@ -24,7 +22,6 @@ def connect() -> None:
     entry_recorded.connect(move_items, kinds={Kind.MERGED})
     entry_recorded.connect(take_in_items, kinds={Kind.IMPORTED})
     entry_recorded.connect(join_review, kinds={Kind.REVIEW_OPENED})
-    person_deactivated.connect(hand_over, dispatch_uid="reviews.hand_over")
     panels.register("pocket-incident", pages.items_of_incident, order=45)
 
 
@@ -52,11 +49,6 @@ def join_review(_entry: TimelineEntry, incident: Incident) -> None:
 
 def take_in_items(entry: TimelineEntry, incident: Incident) -> None:
     proposals.import_with(incident, entry.data.get("document", ""))
-
-
-def hand_over(*, user: User, actor: User | None, **_: Any) -> None:
-    """Nothing of theirs waits for somebody who is gone."""
-    handing.hand_over(user, actor=actor, now=clock.now())
 
 
 def _is_real(incident: Incident) -> bool:

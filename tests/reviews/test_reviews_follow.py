@@ -10,6 +10,7 @@ from incidents.core.errors import Refused
 from incidents.core.models import Incident, Kind, Service, User
 from incidents.reviews import services as reviews
 from incidents.reviews.models import Review
+from incidents.reviews.services import leaving
 from incidents.timers.clock import VirtualClock
 from incidents.timers.models import Timer
 from tests.escalation.conftest import give_phone
@@ -213,6 +214,22 @@ def test_whoever_takes_over_a_meeting_hears_when_it_is_and_is_invited(
     assert "It is on Tuesday 3 March 2026, 10:00 UTC. Where: Room 7." in over.text
     assert "METHOD:REQUEST" in invited.calendar
     assert review.attendees.get(user=charlie).role == "Facilitator"
+
+
+def test_a_mistake_keeps_nobody_from_being_shut_out_and_is_made_good(
+    review: Review, over: Incident, bob: User, root: User, monkeypatch
+):
+    def broken(*_args, **_facts):
+        raise RuntimeError("A mistake")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(leaving.announcing, "handed_over", broken)
+        core.deactivate_person(bob, actor=root)
+    bob.refresh_from_db()
+    assert (bob.is_active, str(review_of(over).facilitator)) == (False, "Bob")
+
+    assert heard() == [("alice", "Review handed over to you")]
+    assert str(review_of(over).facilitator) == "Alice"
 
 
 def test_where_the_manager_leaves_another_one_takes_over(
