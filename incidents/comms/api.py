@@ -288,7 +288,7 @@ class ChannelIn(Strict):
 
 
 class ChannelChange(Strict):
-    is_active = serializers.BooleanField()
+    is_active = serializers.BooleanField(required=False)
 
 
 class ChannelViewSet(mixins.ListModelMixin, HouseViewSet):
@@ -313,7 +313,7 @@ class ChannelViewSet(mixins.ListModelMixin, HouseViewSet):
 
     @extend_schema(request=ChannelChange, responses=ChannelOut)
     def partial_update(self, request: Request, pk: int) -> Response:
-        """Switch it on or off."""
+        """Switch it on or off; without a body it stays as it is."""
         channel = self.get_object()
         require_manages(self.actor, channel.team_id)
         changed = services.change_channel(channel, actor=self.actor, **self.facts())

@@ -10,6 +10,7 @@ from incidents.core import services as core
 from incidents.core.models import Service, Team, User
 from incidents.escalation.models import EscalationPolicy
 from incidents.timers.clock import VirtualClock
+from tests.api.conftest import caller
 from tests.comms.conftest import Publish, sent_to
 from tests.escalation.stage import settle
 from tests.factories import TeamFactory
@@ -85,3 +86,12 @@ def test_nothing_of_a_private_incident_is_posted_and_a_drill_carries_its_label(
     settle()
 
     assert [one.subject for one in sent_to("channel")] == ["[DRILL] [SEV1] Checkout: Down"]
+
+
+def test_a_change_that_says_nothing_leaves_the_channel_as_it_is(channel: TeamChannel, alice: User):
+    address = f"/api/v1/team-channels/{channel.pk}/"
+
+    assert caller(alice).send("PATCH", address, {"is_active": False}).status_code == 200
+    answer = caller(alice).send("PATCH", address, {})
+
+    assert (answer.status_code, answer.json()["is_active"]) == (200, False)

@@ -102,8 +102,12 @@ def create_channel(
     return made
 
 
-def change_channel(channel: TeamChannel, *, actor: User | None, is_active: bool) -> TeamChannel:
-    """Switch it on or off."""
+def change_channel(
+    channel: TeamChannel, *, actor: User | None, is_active: bool | None = None
+) -> TeamChannel:
+    """Switch it on or off; None leaves it as it is."""
+    if is_active is None:
+        return channel
     channel.is_active = is_active
     channel.save(update_fields=["is_active"])
     logger.info("%s switched %s %s", actor or "Tocsin", channel, "on" if is_active else "off")
