@@ -15,7 +15,7 @@ _WHO = (
 _PATTERNS = [
     rf"\b{_WHO}(?:['’]s?)?\s+(?:\w+\s+)?(?:error|errors|mistake|mistakes|failure|fault|negligence)\b",
     r"\b(?:made|makes|making)\s+(?:a|an|some)\s+(?:\w+\s+)?(?:mistake|error|typo)s?\b",
-    r"\b(?:error|mistake|fault|failure)\s+(?:of|by)\s+(?:an?|the|our|one)?\s*"
+    r"\b(?:error|mistake|fault|failure)\s+(?:of|by)\s+(?:(?:an?|the|our|one)\s+)?"
     r"(?:human|operator|engineer|developer|person|colleague|admin(?:istrator)?|employee)s?\b",
     r"\b(?:some(?:body|one)|he|she|they|we|i|engineers?|developers?|operators?|colleagues?)\s+"
     r"(?:simply\s+|just\s+)?(?:forgot|forgets|messed\s+up|screwed\s+up|was\s+careless|"
@@ -25,6 +25,7 @@ _PATTERNS = [
     r"\b(?:menschliches|menschlicher)\s+(?:versagen|fehler)\b",
 ]
 _BLAME = re.compile("|".join(_PATTERNS), re.IGNORECASE)
+NEARBY = 100  # characters in which a denial may stand before it
 _DENIED = re.compile(
     r"\b(?:not|no|never|isn['’]t|rather than|instead of|beyond|behind)\s+(?:\w+\s+){0,2}$",
     re.IGNORECASE,
@@ -33,4 +34,8 @@ _DENIED = re.compile(
 
 def blames(text: str) -> bool:
     """Whether `text` gives people as the cause. “Not human error, but …” does not."""
-    return any(not _DENIED.search(text[: found.start()]) for found in _BLAME.finditer(text))
+    text = " ".join(text.split())  # so that no pattern looks at the same blanks twice
+    return any(
+        not _DENIED.search(text[max(0, found.start() - NEARBY) : found.start()])
+        for found in _BLAME.finditer(text)
+    )

@@ -1,5 +1,7 @@
 """“Human error” is where the questions begin."""
 
+import time
+
 import pytest
 
 from incidents.reviews.blame import blames
@@ -41,3 +43,11 @@ def test_it_sees_that_people_are_given_as_the_cause(text: str):
 )
 def test_it_lets_the_system_be_the_cause(text: str):
     assert not blames(text)
+
+
+@pytest.mark.parametrize("text", ["error of" + " " * 20_000 + "x", "not human error " * 1_250])
+def test_a_text_that_is_made_to_take_long_does_not(text: str):
+    began = time.process_time()
+
+    assert not blames(text)
+    assert time.process_time() - began < 1
