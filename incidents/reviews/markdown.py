@@ -83,28 +83,29 @@ def inline(text: str) -> str:
 
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$")
-_CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _RULED = re.compile(r"^ {0,3}(=+|-+)\s*$")
 _HEADING = re.compile(r"^( {0,3})(#{1,6})(?=\s|$)")
-_LINK = re.compile(r"\]\(|\]:")
-_TAG = re.compile(r"<(?!https?://[^\s<>\"']+>)")
+_LINK = re.compile(r"(?<!\\)((?:\\\\)*)(\](?:\(|:))")  # a sign behind `\` is none already
+_TAG = re.compile(r"<(?=[a-z/!?])(?!https?://[^\s<>\"']+>)", re.IGNORECASE)
 
 
 def tame(text: str, *, level: int = 3) -> str:
     """People's Markdown for a document that others will render, with whatever they have.
 
-    Headings begin at `level`; what would be HTML or a link that runs is text. Code stays as it is.
+    Headings begin at `level`; what would be HTML or a link that runs is text. Only fenced code
+    stays as it is: where code in a line ends, only the whole paragraph tells. Fences lose what
+    they are indented by, as one in a list would end where the list does.
     """
     lines, fence = list[str](), ""
     for line in text[:LONGEST].replace("\r\n", "\n").replace("\r", "\n").split("\n"):
         found = _FENCE.match(line)
         if fence:
-            lines.append(line)
-            if found and found[1].startswith(fence) and not found[2].strip():
-                fence = ""
+            is_end = found and found[1].startswith(fence) and not found[2].strip()
+            lines.append(fence if is_end else line)
+            fence = "" if is_end else fence
         elif found and not ("`" in found[1] and "`" in found[2]):
             fence = found[1]
-            lines.append(line.replace("<", "").replace("&", "").replace('"', ""))
+            lines.append(fence + re.sub(r'[<&"]', "", found[2]))
         elif lines and lines[-1].strip() and _RULED.match(line):
             lines.append("")  # an underlined heading would stand above the document's own
         else:
@@ -114,16 +115,9 @@ def tame(text: str, *, level: int = 3) -> str:
 
 def _tame_line(line: str, level: int) -> str:
     line = _HEADING.sub(lambda m: m[1] + "#" * min(len(m[2]) + level - 1, 6), line)
-    parts, end = [], 0
-    for code in _CODE.finditer(line):
-        parts += [_tame_words(line[end : code.start()]), code[0]]
-        end = code.end()
-    return "".join([*parts, _tame_words(line[end:])])
 
-
-def _tame_words(words: str) -> str:
     def address(match: re.Match[str]) -> str:
-        rest = words[match.end() :].lstrip(" <")
-        return match[0] if _LEADS.match(rest) else "\\" + match[0]
+        rest = line[match.end() :].lstrip(" <")
+        return match[0] if _LEADS.match(rest) else f"{match[1]}\\{match[2]}"
 
-    return _TAG.sub("&lt;", _LINK.sub(address, words))
+    return _TAG.sub("&lt;", _LINK.sub(address, line))

@@ -87,11 +87,36 @@ def test_a_tamed_text_makes_no_element_even_where_html_is_allowed(payload):
     assert set(re.findall(r"<[^>]*>?", html)) <= {"<p>", "</p>", "<br />", "<em>", "</em>"}
 
 
+# Code that ends elsewhere than its line says, fences that are none, signs behind signs.
+SMUGGLED = [
+    "intro `code starts\nends` <img src=x onerror=alert(1)> [x](javascript:alert(1)) `tail`",
+    "a `` b\nc `` <script>alert(1)</script> `` z ``",
+    "| `a | b` `<img src=x> ` |",
+    "[x](https://a`) `b` <img src=x> `",
+    "- a\n  ```\n<img src=x>\n```",
+    "  ~~~\n~~~\n<img src=x>",
+    "```\n```\x0c\n```\n<img src=x>",
+    "[x\\](javascript:alert(1)) [y\\\\](javascript:alert(1))",
+    "[`a]: javascript:alert(1) 'b`'\n\n[`a]",
+]
+
+
+@pytest.mark.parametrize("payload", SMUGGLED)
+def test_nothing_is_smuggled_through_as_code(payload):
+    parser = MarkdownIt("commonmark", {"html": True}).enable("table")
+    parser.validateLink = lambda _address: True
+    html = parser.render(tame(payload))
+
+    assert not re.search("<img|<script|href=.javascript", html), html
+
+
 def test_a_tamed_text_keeps_code_and_lowers_headings():
-    text = "# A\n`<b>` <b>\n```js\n<script>\n```\nB\n===\n[x](javascript:y) [z](https://a.example)"
+    text = (
+        "# A\n`a < b` <b>\n```js\n<script>\n```\nB\n===\n[x](javascript:y) [z](https://a.example)"
+    )
 
     assert tame(text).split("\n") == [
-        *("### A", "`<b>` &lt;b>", "```js", "<script>", "```", "B", ""),
+        *("### A", "`a < b` &lt;b>", "```js", "<script>", "```", "B", ""),
         r"[x\](javascript:y) [z](https://a.example)",
     ]
 
