@@ -17,10 +17,11 @@ from incidents.core import panels
 from incidents.core.api.shapes import carry
 from incidents.core.models import Incident, Status
 from incidents.core.panels import Panel
-from incidents.reviews.models import ActionItem
+from incidents.reviews.models import ActionItem, ReviewState
 
 LOOKED_AT = 500
 MOST = 5
+PUBLIC = {ReviewState.PUBLISHED, ReviewState.CLOSED}
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,10 @@ class Similar:
 
     @property
     def cause(self) -> str:
-        return self.incident.root_cause or self.incident.suspected_cause
+        """As its review found, once that is published; else as whoever resolved it thought."""
+        review = getattr(self.incident, "review", None)
+        found = review.root_cause if review is not None and review.state in PUBLIC else ""
+        return found or self.incident.root_cause or self.incident.suspected_cause
 
     @property
     def fix(self) -> str:
@@ -58,7 +62,7 @@ def similar_to(incident: Incident, user: Any) -> list[Similar]:
     chosen = [pk for pk, reasons in why.items() if reasons][:MOST]
     if not chosen:
         return []
-    found = Incident.objects.in_bulk(chosen)
+    found = Incident.objects.select_related("review").in_bulk(chosen)
     items = _items_of(chosen)
     return [Similar(found[pk], why[pk], items[pk]) for pk in chosen]
 

@@ -12,6 +12,7 @@ from incidents.core import services as core
 from incidents.core.models import Incident
 from incidents.insights.similar import similar_to
 from incidents.reviews import services as reviews
+from incidents.reviews.models import Review
 from tests.api.conftest import caller
 from tests.factories import ServiceFactory
 from tests.reviews.desk import over
@@ -50,6 +51,16 @@ def test_the_same_type_of_the_same_service_is_alike(now, past, bob) -> None:
     assert (found.incident, found.why) == (past, "the same type")
     assert (found.cause, found.fix) == ("Logs were not rotated", "Deleted old logs")
     assert [item.title for item in found.items] == ["Rotate the logs"]
+
+
+@pytest.mark.parametrize(("state", "cause"), [("published", "No quota"), ("held", None)])
+def test_what_its_review_found_is_its_cause_once_that_is_public(now, past, alice, state, cause):
+    made = reviews.request(past, reason="To learn", actor=alice)
+    Review.objects.filter(pk=made.pk).update(state=state, root_cause="No quota")
+
+    said = caller(alice).get(f"/api/v1/incidents/{now.reference}/").json()["similar"]["past"]
+
+    assert said[0]["root_cause"] == (cause or "Logs were not rotated")
 
 
 def test_an_alert_of_the_same_name_is_alike_whatever_the_type(service, team, alice, bob, clock):
