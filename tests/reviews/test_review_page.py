@@ -105,6 +105,16 @@ def test_figures_that_somebody_changed_meanwhile_stand_beside_ones_own(page, bob
     assert now(page.review).users_affected == 7
 
 
+def test_numbers_that_no_column_holds_are_refused(page):
+    seen = page.get("do/state-facts/").context["seen"]
+    huge = {"users_affected": 10**10, "downtime_minutes": 10**30, "revenue_lost": 10**12}
+
+    answer = page.do("state-facts", data_lost="none", currency="EUR", seen=seen, **huge)
+
+    assert answer.status_code == 200
+    assert set(answer.context["form"].errors) == set(huge)
+
+
 def test_an_entry_is_left_out_and_corrected(page, incident):
     entry = incident.timeline.get(kind=Kind.NOTE)
 

@@ -10,6 +10,7 @@ from incidents.core.models import Incident, Role, User
 from incidents.reviews import services
 from incidents.reviews.models import Review, ReviewState
 from incidents.reviews.services.recording import may_decide, moves_of
+from incidents.reviews.services.stating import LARGEST
 
 MODEL = "reviews.review"
 HOUR = timedelta(hours=1)
@@ -184,7 +185,9 @@ offer(
 
 
 class FactsForm(VerbForm):
-    users_affected = forms.IntegerField(label="Users affected", required=False, min_value=0)
+    users_affected = forms.IntegerField(
+        label="Users affected", required=False, min_value=0, max_value=LARGEST
+    )
     revenue_lost = forms.DecimalField(
         label="Revenue lost", required=False, min_value=0, max_digits=14, decimal_places=2
     )
@@ -192,7 +195,9 @@ class FactsForm(VerbForm):
         label="Currency", required=False, max_length=3, help_text="Three letters, e.g. EUR."
     )
     data_lost = forms.ChoiceField(label="Data loss", choices=Incident.DataLoss.choices)
-    downtime_minutes = forms.IntegerField(label="Minutes down", required=False, min_value=0)
+    downtime_minutes = forms.IntegerField(
+        label="Minutes down", required=False, min_value=0, max_value=LARGEST
+    )
     budget_minutes = forms.DecimalField(
         label="Minutes of the error budget",
         required=False,

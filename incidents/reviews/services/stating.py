@@ -30,7 +30,14 @@ TEXTS = {
     "contributing_factors": "What contributed",
     "no_actions_reason": "The reason",
 }
-NUMBERS = ["users_affected", "downtime_minutes", "budget_minutes", "revenue_lost"]
+LARGEST = 2_147_483_647
+# What their columns hold at most.
+NUMBERS = {
+    "users_affected": Decimal(LARGEST),
+    "downtime_minutes": Decimal(LARGEST),
+    "budget_minutes": Decimal("999999999.9"),
+    "revenue_lost": Decimal("999999999999.99"),
+}
 FACTS = [*TEXTS, *NUMBERS, "currency", "data_lost", "timeline_checked"]
 
 
@@ -170,4 +177,6 @@ def _number(name: str, value: Any) -> Any:
         return None
     if value < 0:
         raise DomainError("A negative number makes no sense here.", field=name)
+    if value > NUMBERS[name]:
+        raise DomainError(f"At most {NUMBERS[name]}.", field=name)
     return value if name in {"users_affected", "downtime_minutes"} else Decimal(str(value))
