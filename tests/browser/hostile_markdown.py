@@ -63,6 +63,9 @@ MARKDOWN = [
     "    <img data-xss src=x onerror=__xss()>",
     "| a |\n|---|\n| <img data-xss src=x onerror=__xss()> |",
     '| a |\n|:-:" onmouseover=__xss() data-xss="|\n| b |',
+    "a `b\nc` <img data-xss src=x onerror=__xss()> [x](javascript:__xss()) `d`",
+    "a `` b\nc `` <script data-xss>__xss()</script> `` d ``",
+    "- a\n  ```\n<img data-xss src=x onerror=__xss()>\n```",
     "# x {#y onclick=__xss() data-xss}",
     "- <img data-xss src=x onerror=__xss()>\n  > <svg data-xss onload=__xss()>",
     # Entities, templates, what sanitizers have got wrong
