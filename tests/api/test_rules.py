@@ -241,7 +241,7 @@ ROUTES: dict[str, Route] = {
     "PATCH reviews/{reference}/whys/{why}/": review(
         "whys/{world.why.pk}/", {"version": 1, "answer": "The disk was full"}
     ),
-    "DELETE reviews/{reference}/whys/{why}/": review("whys/{world.why.pk}/", None),
+    "DELETE reviews/{reference}/whys/{why}/": review("whys/{world.why.pk}/?version=1", None),
     "POST reviews/{reference}/steps/{step}/finish/": review("steps/{world.step.pk}/finish/"),
     "POST reviews/{reference}/steps/{step}/skip/": review("steps/{world.step.pk}/skip/", REASON),
     "POST reviews/{reference}/steps/{step}/undo/": review("steps/{world.step.pk}/undo/"),
