@@ -201,10 +201,11 @@ def test_whoever_was_taken_off_by_mistake_is_invited_again(
 
     events = [event_in(one) for one in letters()]
 
-    assert [(method, event["sequence"]) for method, event in events] == [
-        ("REQUEST", 2),
-        ("CANCEL", 3),
-        ("REQUEST", 4),
+    # Whatever order mail arrives in, calendars go by the numbers.
+    assert sorted((event["sequence"], method) for method, event in events) == [
+        (2, "REQUEST"),
+        (3, "CANCEL"),
+        (4, "REQUEST"),
     ]
 
 

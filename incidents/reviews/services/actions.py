@@ -49,33 +49,26 @@ def add_item(
     """Agree on something to be done.
 
     `due_on` None: by the runbook and the priority. `is_required` None: where the priority is high
-    and the review is not closed yet.
-    `actor` and `source`: an imported one may wait for its owner, and is overdue while it does.
+    and the review not closed. `source`: an imported one may wait for its owner, and is overdue.
     """
-    incident = core.lock(incident)
-    now = clock.now()
+    incident, now = core.lock(incident), clock.now()
+    team = incident.service.team
     _require_choice(kind, ActionItem.Kind.values, "kind")
     _require_choice(priority, ActionItem.Priority.values, "priority")
     review = Review.objects.filter(incident=incident).first()
-    if is_required:
-        _require_unclosed(review)
-    elif is_required is None:
-        is_required = priority == ActionItem.Priority.HIGH and not _is_closed(review)
     item = ActionItem(
         incident=incident,
         review=review,
         why=_why_of(incident, why),
-        team=incident.service.team,
+        team=team,
         service=incident.service,
         incident_type=incident.incident_type,
         title=require_text(title, "The title", field="title", longest=LONGEST_TITLE),
         detail=_text(detail, "detail"),
         kind=kind,
         priority=priority,
-        is_required=is_required,
-        due_on=_day(incident.service.team, due_on)
-        if due_on
-        else rules.due_on(incident, priority, now),
+        is_required=_is_required(is_required, priority, review),
+        due_on=_day(team, due_on) if due_on else rules.due_on(incident, priority, now),
         created_at=now,
         created_by=actor,
         source=source[:120],
@@ -344,6 +337,14 @@ def _why_of(incident: Incident, why: Why | None) -> Why | None:
 
 def _is_closed(review: Review | None) -> bool:
     return review is not None and review.state == ReviewState.CLOSED
+
+
+def _is_required(wanted: bool | None, priority: str, review: Review | None) -> bool:
+    if wanted:
+        _require_unclosed(review)
+    if wanted is None:
+        return priority == ActionItem.Priority.HIGH and not _is_closed(review)
+    return wanted
 
 
 def _require_unclosed(review: Review | None) -> None:
