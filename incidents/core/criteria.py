@@ -66,7 +66,7 @@ def observed_until(
 
 def _window(incident: Incident, policy: SeverityPolicy, plan: Resolve) -> timedelta:
     """How long it is to be observed healthy; some mitigations are not to be trusted so soon."""
-    after = plan.observe_after.get(incident.mitigation_kind)  # type: ignore[call-overload]
+    after = plan.window_after(incident.mitigation_kind)
     return after or policy.monitoring_window or timedelta()
 
 

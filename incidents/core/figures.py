@@ -68,7 +68,7 @@ def by_working_day(incident: Incident, policy: SeverityPolicy) -> bool:
     """Whether the response is due by the end of a working day rather than after so much time."""
     if policy.respond_target is not None or policy.response != SeverityPolicy.Response.TICKET:
         return False
-    plan = section_of(incident.revision).severities.get(policy.severity)  # type: ignore[call-overload]
+    plan = section_of(incident.revision).plan(policy.severity)
     return plan is not None and plan.next_working_day
 
 

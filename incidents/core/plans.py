@@ -69,13 +69,13 @@ def title_of_type(incident: Incident) -> str:
 def severity_called(incident: Incident, severity: str = "") -> str:
     """As its runbook calls its severity (or `severity`): P1, SEV-1 …"""
     wanted = severity or incident.severity
-    plan = section_of(incident.revision).severities.get(wanted)  # type: ignore[call-overload]
+    plan = section_of(incident.revision).plan(wanted)
     return plan.name if plan else wanted
 
 
 def resolve_of(section: CoreSection, incident: Incident) -> Resolve:
     """What resolving it asks for, beyond what its SeverityPolicy says."""
-    plan = section.severities.get(incident.severity)  # type: ignore[call-overload]
+    plan = section.plan(incident.severity)
     return plan.resolve if plan else Resolve()
 
 

@@ -112,7 +112,7 @@ def followed(incident: Incident, items: Iterable[ChecklistItem] | None = None) -
         for item in (items_of(incident) if items is None else items)
         if slug and item.procedure == slug
     ]
-    plan = section.severities.get(incident.severity)  # type: ignore[call-overload]
+    plan = section.plan(incident.severity)
     # Those that belong to every incident of its severity first
     order = dict.fromkeys([*(plan.procedures if plan else ()), *known])
     others = [

@@ -3,7 +3,7 @@
 Only the shape; durations are what `documents` makes of them. `of` gives what a revision holds.
 """
 
-from datetime import time
+from datetime import time, timedelta
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -86,6 +86,11 @@ class Resolve(Section):
     attest: list[Attest] = []
     # What a person confirms by looking, in words
     confirm: list[Line] = []
+
+    def window_after(self, mitigation: str) -> timedelta | None:
+        """How long it is observed after such a mitigation; None: as long as after others."""
+        kinds = self.observe_after.items()
+        return next((window for kind, window in kinds if kind == mitigation), None)
 
 
 class RoleWhen(Section):
@@ -343,6 +348,10 @@ class CoreSection(Section):
     types: dict[Slug, IncidentType] = {}
     checklists: dict[Slug, Checklist] = {}
     procedures: dict[Slug, Procedure] = {}
+
+    def plan(self, severity: str) -> SeverityPlan | None:
+        """What it says of this severity (SEV1 …); None: nothing."""
+        return next((plan for name, plan in self.severities.items() if name == severity), None)
 
 
 def of(revision: RunbookRevision) -> CoreSection:

@@ -63,7 +63,7 @@ def command_by_default(incident: Incident, user: User | None, now: datetime) -> 
 
     Until somebody else takes over. The incident must be locked, or new.
     """
-    plan = section_of(incident.revision).severities.get(incident.severity)  # type: ignore[call-overload]
+    plan = section_of(incident.revision).plan(incident.severity)
     if user is None or plan is None or not plan.detector_commands:
         return
     if incident.roles.filter(role=IncidentRole.COMMANDER).exists():

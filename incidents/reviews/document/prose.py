@@ -26,7 +26,7 @@ DEEDS = {
     "mitigate": "Mitigation began",
     "resolve": "It worked again",
 }
-DATA = {
+DATA: dict[str, str] = {
     Incident.DataLoss.NONE: "No data was lost",
     Incident.DataLoss.SUSPECTED: "Data may have been lost",
     Incident.DataLoss.CONFIRMED: "Data was lost",
@@ -64,7 +64,7 @@ def _hurt(facts: Facts) -> str:
         parts.append(f"{counted(facts.users_affected, 'user')} were affected")
     if facts.revenue_lost:
         parts.append(f"{money(facts.revenue_lost, facts.currency)} of revenue was lost")
-    if lost := DATA.get(facts.data_lost):  # type: ignore[call-overload]
+    if lost := DATA.get(facts.data_lost):
         parts.append(lost if not parts else lost[0].lower() + lost[1:])
     return sentence(listed(parts))
 
